@@ -1,0 +1,290 @@
+//! The project file `etl.toml`: the source, its tables, the legacy clock's zone, and targets by name.
+//!
+//! In: a project folder. Out: a validated [`Project`], or one [`Diagnostic`] with file, line and what would be right.
+//! Secrets never stand in the file: a setting may name environment variables as `${VAR}`, read when the setting is
+//! used, so that `etl check` needs none of them.
+
+mod setting;
+mod toml_file;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_spanned::Spanned;
+use thiserror::Error;
+use uuid::Uuid;
+
+pub use setting::Setting;
+pub use toml_file::parse_toml;
+
+use crate::diagnostic::Diagnostic;
+use crate::uuid5::uuid5;
+
+/// The project file's name.
+pub const PROJECT_FILE: &str = "etl.toml";
+
+/// Why a project can't be opened.
+#[derive(Debug, Error)]
+pub enum ProjectError {
+    /// No project file in the folder.
+    #[error("{}: no {PROJECT_FILE} here; go to a project's folder or name it with --project", folder.display())]
+    Missing {
+        /// The folder looked into.
+        folder: PathBuf,
+    },
+    /// The file can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something that can't be.
+    #[error(transparent)]
+    Invalid(#[from] Box<Diagnostic>),
+}
+
+/// A project, as its file says.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The folder.
+    pub folder: PathBuf,
+    /// `[project] name`
+    pub name: String,
+    /// Namespace of all the project's UUIDs: UUIDv5 of the name, or `[project] namespace`.
+    pub namespace: Uuid,
+    /// `[source]`, when the project has one.
+    pub source: Option<Source>,
+    /// `[tables]`
+    pub tables: Tables,
+    /// `[targets.<name>]`
+    pub targets: BTreeMap<String, Target>,
+}
+
+/// Where the legacy database is.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// `mssql://user@host:port/database?encrypt=login`
+    pub url: Setting,
+    /// The password, most often `${ETL_SOURCE_PASSWORD}`.
+    pub password: Option<Setting>,
+    /// The zone of the legacy clock, an IANA name, for values that carry none.
+    pub time_zone: Option<String>,
+    /// Connections to read with at the same time.
+    pub jobs: Option<usize>,
+}
+
+/// Which tables are read: patterns like `dbo.*`, `*` standing for any run of characters.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// Read only these; empty means all.
+    pub include: Vec<String>,
+    /// But none of these.
+    pub exclude: Vec<String>,
+}
+
+impl Tables {
+    /// Whether a table, given as `dbo.Messages`, is to be read. Without regard to case.
+    pub fn selects(&self, table: &str) -> bool {
+        let table = &table.to_lowercase();
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(&pattern.to_lowercase(), table));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
+}
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `postgres://user@host:port`, without a database: each module has its own.
+    pub url: Setting,
+    /// The password, most often `${...}`.
+    pub password: Option<Setting>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    project: FileProject,
+    source: Option<FileSource>,
+    #[serde(default)]
+    tables: FileTables,
+    #[serde(default)]
+    targets: BTreeMap<String, FileTarget>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileProject {
+    name: Spanned<String>,
+    namespace: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSource {
+    url: Spanned<String>,
+    password: Option<Spanned<String>>,
+    time_zone: Option<String>,
+    jobs: Option<Spanned<i64>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTables {
+    #[serde(default)]
+    include: Vec<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTarget {
+    url: Spanned<String>,
+    password: Option<Spanned<String>>,
+}
+
+impl Project {
+    /// Opens the project in `folder`.
+    pub fn open(folder: &Path) -> Result<Project, ProjectError> {
+        let path = folder.join(PROJECT_FILE);
+        let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => ProjectError::Missing { folder: folder.to_path_buf() },
+            _ => ProjectError::Read { path: path.clone(), source },
+        })?;
+        Ok(Project::parse(folder, &path, &text)?)
+    }
+
+    /// The file with the events' types.
+    pub fn events_file(&self) -> PathBuf {
+        self.folder.join("events.proto")
+    }
+
+    /// The folder of the mappings.
+    pub fn mappings_folder(&self) -> PathBuf {
+        self.folder.join("mappings")
+    }
+
+    /// The folder of the modules.
+    pub fn modules_folder(&self) -> PathBuf {
+        self.folder.join("modules")
+    }
+
+    fn parse(folder: &Path, path: &Path, text: &str) -> Result<Project, Box<Diagnostic>> {
+        let file: File = parse_toml(path, text)?;
+        let name = checked_name(path, text, &file.project.name)?;
+        let namespace = match &file.project.namespace {
+            None => uuid5(&Uuid::NAMESPACE_OID, format!("etl project {name}").as_bytes()),
+            Some(written) => Uuid::parse_str(written.get_ref()).map_err(|error| {
+                let message = format!("`namespace` is no UUID: {error}");
+                Box::new(Diagnostic::at(path, text, written.span(), message))
+            })?,
+        };
+        let setting = |value: &Spanned<String>| Setting::new(path, text, value);
+        let source = match &file.source {
+            None => None,
+            Some(source) => Some(Source {
+                url: setting(&source.url)?,
+                password: source.password.as_ref().map(setting).transpose()?,
+                time_zone: source.time_zone.clone(),
+                jobs: source.jobs.as_ref().map(|jobs| checked_jobs(path, text, jobs)).transpose()?,
+            }),
+        };
+        let mut targets = BTreeMap::new();
+        for (name, target) in &file.targets {
+            let password = target.password.as_ref().map(setting).transpose()?;
+            targets.insert(name.clone(), Target { url: setting(&target.url)?, password });
+        }
+        let tables = Tables { include: file.tables.include, exclude: file.tables.exclude };
+        Ok(Project { folder: folder.to_path_buf(), name, namespace, source, tables, targets })
+    }
+}
+
+/// The name becomes part of database names and ids, so it is kept simple.
+fn checked_name(path: &Path, text: &str, name: &Spanned<String>) -> Result<String, Box<Diagnostic>> {
+    let simple = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    match !name.get_ref().is_empty() && name.get_ref().chars().all(simple) {
+        true => Ok(name.get_ref().clone()),
+        false => {
+            let diagnostic = Diagnostic::at(path, text, name.span(), "a project's name can't be written like this");
+            Err(Box::new(diagnostic.help("use lower-case letters, digits, `_` and `-`")))
+        }
+    }
+}
+
+fn checked_jobs(path: &Path, text: &str, jobs: &Spanned<i64>) -> Result<usize, Box<Diagnostic>> {
+    match usize::try_from(*jobs.get_ref()) {
+        Ok(number @ 1..=256) => Ok(number),
+        _ => Err(Box::new(Diagnostic::at(path, text, jobs.span(), "`jobs` is a number from 1 to 256"))),
+    }
+}
+
+/// Whether `*`-patterns match, both already in lower case.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut remaining) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or("");
+    for part in parts {
+        match remaining.find(part) {
+            Some(at) => remaining = &remaining[at + part.len()..],
+            None => return false,
+        }
+    }
+    remaining.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn parse(text: &str) -> Result<Project, Box<Diagnostic>> {
+        Project::parse(Path::new("."), Path::new("etl.toml"), text)
+    }
+
+    fn refused(text: &str, shown: &Expect) {
+        shown.assert_eq(&parse(text).unwrap_err().to_string());
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one() {
+        refused(
+            "[project]\nname = \"x\"\n[source]\nurl = \"mssql://h/d\"\npasword = \"p\"\n",
+            &expect![[r#"
+                etl.toml:5:1: unknown key `pasword`
+                  |
+                5 | pasword = "p"
+                  | ^^^^^^^
+                  = did you mean `password`?"#]],
+        );
+    }
+
+    #[test]
+    fn broken_toml_and_wrong_types_point_at_the_place() {
+        let broken = parse("[project]\nname = \n").unwrap_err();
+        assert_eq!(broken.line, 2);
+        let wrong = parse("[project]\nname = 5\n").unwrap_err();
+        assert_eq!((wrong.line, wrong.column), (2, 8));
+    }
+
+    #[test]
+    fn tables_are_selected_by_patterns() {
+        let tables = Tables { include: vec!["dbo.*".into()], exclude: vec!["*_bak".into(), "dbo.Tmp*x*".into()] };
+        assert!(tables.selects("dbo.Messages"));
+        assert!(tables.selects("DBO.messages"));
+        assert!(!tables.selects("dbo.Messages_bak"));
+        assert!(!tables.selects("dbo.tmp1x2"));
+        assert!(!tables.selects("audit.Log"));
+    }
+
+    #[test]
+    fn a_project_has_a_namespace_of_its_own() {
+        let a = parse("[project]\nname = \"a\"").unwrap();
+        let b = parse("[project]\nname = \"b\"").unwrap();
+        assert_ne!(a.namespace, b.namespace);
+        assert!(parse("[project]\nname = \"A b\"").is_err());
+    }
+}
