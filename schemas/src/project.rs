@@ -101,6 +101,8 @@ pub struct Target {
     pub url: Setting,
     /// The password, most often `${...}`.
     pub password: Option<Setting>,
+    /// Put before each module's name to make its database's, so that environments share a server: `staging_`.
+    pub database_prefix: String,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +146,8 @@ struct FileTables {
 struct FileTarget {
     url: Spanned<String>,
     password: Option<Spanned<String>>,
+    #[serde(default)]
+    database_prefix: String,
 }
 
 impl Project {
@@ -195,7 +199,8 @@ impl Project {
         let mut targets = BTreeMap::new();
         for (name, target) in &file.targets {
             let password = target.password.as_ref().map(setting).transpose()?;
-            targets.insert(name.clone(), Target { url: setting(&target.url)?, password });
+            let (url, database_prefix) = (setting(&target.url)?, target.database_prefix.clone());
+            targets.insert(name.clone(), Target { url, password, database_prefix });
         }
         let tables = Tables { include: file.tables.include, exclude: file.tables.exclude };
         Ok(Project { folder: folder.to_path_buf(), name, namespace, source, tables, targets })

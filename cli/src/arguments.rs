@@ -1,0 +1,223 @@
+//! The command line, as clap reads it. Raw arguments end here; commands get checked values.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::sizes::parse_bytes;
+
+/// Carries a legacy SQL Server database over into modules joined by events.
+///
+/// `etl extract` reads the live database once, gently, into a dump of plain files. `etl seed` turns the dump's rows into
+/// ordered domain events and loads them into a Postgres database for each module. Both go on where they stopped when
+/// they are run again.
+#[derive(Debug, Parser)]
+#[command(name = "etl", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The project's folder, the one with etl.toml
+    #[arg(long, short = 'C', global = true, value_name = "DIR", default_value = ".")]
+    pub(crate) project: PathBuf,
+    /// Log more: -v for steps, -vv for details
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 done but with rejected rows or found damage, 2 failed, 130 interrupted \
+                          (run it again to go on)";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Extract(ExtractArguments),
+    #[command(subcommand)]
+    Dump(DumpCommand),
+    Check(CheckArguments),
+    Events(EventsArguments),
+    Seed(SeedArguments),
+    Demo(DemoArguments),
+}
+
+/// Read the source's tables into a dump; goes on where it stopped when run again
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  etl extract --out dumps/fi\n  etl extract --out dumps/fi --jobs 8 --json | jq .tables"
+)]
+pub(crate) struct ExtractArguments {
+    /// Where the dump is written; a new folder, or an unfinished dump to go on with
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Connections that read at the same time [default: `jobs` of the project's source, else 4]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// Compression level, 1 (fast) to 9 (small)
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub(crate) level: u8,
+    /// Throw away what an unfinished dump holds and begin anew
+    #[arg(long)]
+    pub(crate) restart: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Look into a dump
+#[derive(Debug, Subcommand)]
+pub(crate) enum DumpCommand {
+    /// List the tables: rows, sizes, parts
+    Ls {
+        #[command(flatten)]
+        dump: DumpFolder,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check every checksum, block, row and count
+    Verify {
+        #[command(flatten)]
+        dump: DumpFolder,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a table's rows as JSON lines
+    #[command(after_help = "Example:\n  etl dump cat dumps/fi dbo.Messages --limit 10")]
+    Cat {
+        #[command(flatten)]
+        dump: DumpFolder,
+        /// The table, as `etl dump ls` names it
+        table: String,
+        /// Stop after so many rows
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Print the protobuf schema, of one table or of all
+    Schema {
+        #[command(flatten)]
+        dump: DumpFolder,
+        /// The table, as `etl dump ls` names it
+        table: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpFolder {
+    /// The dump's folder
+    #[arg(value_name = "DUMP")]
+    pub(crate) folder: PathBuf,
+}
+
+/// How rows are turned into events.
+#[derive(Debug, Args)]
+pub(crate) struct TransformArguments {
+    /// The dump to read
+    #[arg(long, value_name = "DUMP")]
+    pub(crate) from: PathBuf,
+    /// Threads that decode and map rows; the events and their order are the same for any number [default: all cores]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
+    /// Memory for ordering and lookups; what doesn't fit is sorted on disk
+    #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse_bytes)]
+    pub(crate) memory: usize,
+    /// Stop when more rows than this had to be put into quarantine [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_rejects: Option<u64>,
+    /// Where rejected rows and temporary files are kept [default: .etl in the project's folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+}
+
+/// Compile mappings and modules against a dump's schema and events.proto, without running anything
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The dump whose tables the mappings read
+    #[arg(long, value_name = "DUMP")]
+    pub(crate) from: PathBuf,
+    /// Show how each mapping's rows will be brought into order
+    #[arg(long)]
+    pub(crate) plan: bool,
+}
+
+/// Print the ordered events as JSON lines
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etl events --from dumps/fi --limit 10 | jq .\n  \
+                        etl events --from dumps/fi | sha256sum      # the same for any number of threads")]
+pub(crate) struct EventsArguments {
+    #[command(flatten)]
+    pub(crate) transform: TransformArguments,
+    /// Stop after so many events
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+}
+
+/// What to do with module databases that exist already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IfExists {
+    /// Go on where an earlier run of the same dump and project stopped
+    Resume,
+    /// Stop before anything is changed
+    Fail,
+    /// Drop them and load anew
+    Replace,
+}
+
+/// Load the events into the modules' databases, or write them elsewhere; goes on where it stopped when run again
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etl seed --from dumps/fi --to staging\n  \
+                        etl seed --from dumps/fi --to postgres://etl@127.0.0.1:5432 --module chat\n  \
+                        etl seed --from dumps/fi --to jsonl:- | head\n  \
+                        etl seed --from dumps/fi --to null:         # how fast is everything before the target?")]
+pub(crate) struct SeedArguments {
+    #[command(flatten)]
+    pub(crate) transform: TransformArguments,
+    /// A target of etl.toml by name, postgres://user@host:port, jsonl:FILE, jsonl:- or null:
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) to: String,
+    /// Load only this module; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) module: Vec<String>,
+    /// What to do with module databases that exist already
+    #[arg(long, value_enum, default_value_t = IfExists::Resume)]
+    pub(crate) if_exists: IfExists,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show all of it on the sample project: a generated legacy database, a SQL Server stand-in, a private Postgres
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etl demo\n  etl demo --scale 1 --dir /tmp/etl-demo --keep-running")]
+pub(crate) struct DemoArguments {
+    /// Size of the legacy database: 1 is 1.2 million messages of 50,000 members
+    #[arg(long, default_value_t = 0.1, value_parser = parse_scale)]
+    pub(crate) scale: f64,
+    /// Seed of the generator: the same seed gives the same database, byte for byte
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where project, legacy database, dump and Postgres cluster are put; what an earlier demo left there is replaced
+    #[arg(long, value_name = "DIR", default_value = "target/demo")]
+    pub(crate) dir: PathBuf,
+    /// Leave the servers up until Ctrl-C, and print their URLs
+    #[arg(long)]
+    pub(crate) keep_running: bool,
+}
+
+fn parse_scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if (0.01..=100.0).contains(&scale) => Ok(scale),
+        _ => Err("a scale is a number from 0.01 to 100".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+        assert!(parse_scale("0.001").is_err());
+        assert!(parse_scale("NaN").is_err());
+    }
+}

@@ -1,0 +1,26 @@
+//! One file per command: checked arguments in, results on stdout, an [`Outcome`] or an error out.
+
+mod check;
+mod demo;
+mod dump;
+mod events;
+mod extract;
+mod pipeline;
+mod seed;
+mod work_folder;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Outcome;
+
+/// Runs the command that the user asked for.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
+    let project = arguments.project;
+    match arguments.command {
+        Command::Extract(arguments) => extract::run(&project, &arguments),
+        Command::Dump(command) => dump::run(&command),
+        Command::Check(arguments) => check::run(&project, &arguments),
+        Command::Events(arguments) => events::run(&project, &arguments),
+        Command::Seed(arguments) => seed::run(&project, &arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+    }
+}

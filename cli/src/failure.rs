@@ -1,0 +1,76 @@
+//! What a run came to, and how an error is told.
+
+use std::fmt;
+use std::io;
+
+use etl_load::LoadError;
+
+use crate::interrupt;
+
+/// What the process ends with; `main` turns it into the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All done.
+    Done,
+    /// Done, but rows were rejected or damage was found.
+    Rejects,
+    /// Not done.
+    Failed,
+    /// Stopped by the user; the same command goes on from there.
+    Interrupted,
+}
+
+/// Many errors told one after another, each with its place: what `etl check` finds.
+#[derive(Debug)]
+pub(crate) struct Findings(Vec<String>);
+
+impl Findings {
+    /// An error that lists them all; they must not be empty.
+    pub(crate) fn error(findings: impl IntoIterator<Item = impl fmt::Display>) -> anyhow::Error {
+        anyhow::Error::new(Findings(findings.into_iter().map(|finding| finding.to_string()).collect()))
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n\n"))?;
+        match self.0.len() {
+            1 => Ok(()),
+            many => write!(f, "\n\n{many} errors"),
+        }
+    }
+}
+
+impl std::error::Error for Findings {}
+
+/// Tells the error on stderr, each cause once, and says what the process ends with. A reader that went away (a broken
+/// pipe) has all it wanted, and an interrupted run is no failure.
+#[allow(clippy::print_stderr, reason = "this is the one place where errors are told")]
+#[allow(clippy::needless_pass_by_value, reason = "it is the last stop of the error, and fits `unwrap_or_else`")]
+pub(crate) fn report(error: anyhow::Error) -> Outcome {
+    if is_broken_pipe(&error) {
+        return Outcome::Done;
+    }
+    if interrupt::requested() {
+        eprintln!("interrupted; run the same command again to go on from here");
+        return Outcome::Interrupted;
+    }
+    let mut told = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        // Many libraries repeat their cause in their own text.
+        if !told.contains(&text) {
+            told.push_str(if told.is_empty() { "" } else { ": " });
+            told.push_str(&text);
+        }
+    }
+    eprintln!("error: {told}");
+    Outcome::Failed
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let by_writing = cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
+        by_writing || matches!(cause.downcast_ref(), Some(LoadError::BrokenPipe { .. }))
+    })
+}

@@ -1,0 +1,72 @@
+//! stdout for results, stderr for everything else; tables that a person reads; numbers with separators.
+
+use std::io::{self, BufWriter, StdoutLock};
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use tracing_subscriber::EnvFilter;
+
+/// Logs go to stderr: our own warnings, or more with `-v` and `-vv`; `RUST_LOG` says it in detail.
+///
+/// Libraries stay silent unless asked: what goes wrong in them comes back as an error, and is told once.
+pub(crate) fn log_to_stderr(verbose: u8) {
+    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
+    let ours = ["etl", "etl_schemas", "etl_extract", "etl_transform", "etl_load", "etl_fixtures"];
+    let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
+    let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
+    let filter = EnvFilter::new(asked.unwrap_or_else(|| directives.join(",")));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+}
+
+/// stdout, buffered. Flush it before the end: an error on the last bytes counts as well.
+pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(64 * 1024, io::stdout().lock())
+}
+
+/// A table whose first column is text and whose other columns are numbers, as plain text.
+pub(crate) fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    let aligned = |(index, text): (usize, String)| {
+        let alignment = if index == 0 { CellAlignment::Left } else { CellAlignment::Right };
+        Cell::new(text).set_alignment(alignment)
+    };
+    table.set_header(headers.iter().map(ToString::to_string).enumerate().map(aligned));
+    for row in rows {
+        table.add_row(row.into_iter().enumerate().map(aligned));
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Things per second, `0` when no time has passed.
+pub(crate) fn rate(number: u64, seconds: f64) -> String {
+    match seconds > 0.0 {
+        true => format!("{}/s", count((number as f64 / seconds).round() as u64)),
+        false => "-".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_columns_aligned() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1_234_567), "1,234,567");
+        let shown = table(&["table", "rows"], [vec!["dbo.A".into(), count(1000)], vec!["dbo.Long".into(), count(2)]]);
+        assert_eq!(shown, " table      rows\n dbo.A     1,000\n dbo.Long      2\n");
+    }
+}

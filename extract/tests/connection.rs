@@ -1,0 +1,82 @@
+//! Getting in, and what is said when that fails.
+
+use std::net::TcpListener;
+use std::sync::atomic::AtomicBool;
+
+use etl_extract::report::Outcome;
+use etl_extract::{extract, inspect};
+use etl_fixtures::tds::Tls;
+
+use crate::dumped::assert_equal;
+use crate::source::{PASSWORD, Source, options};
+
+/// The message of a run that can't begin. It must never hold the password.
+fn refused(url: &str, password: &str) -> String {
+    let out = tempfile::tempdir().unwrap();
+    let mut options = options(url, out.path());
+    options.password = Some(password.to_string().into());
+    let error = inspect(&options).unwrap_err();
+    assert!(!format!("{error} {error:?} {options:?}").contains(password));
+    error.to_string()
+}
+
+#[test]
+fn a_wrong_password_names_the_user_and_what_to_check() {
+    let source = Source::shop();
+    let shown = refused(&source.url("encrypt=off"), "guess-5127");
+    assert!(shown.contains("login failed for user 'sa'"), "{shown}");
+    assert!(shown.contains("`password` under [source]"), "{shown}");
+}
+
+#[test]
+fn a_missing_database_is_named() {
+    let source = Source::shop();
+    let shown = refused(&source.url("encrypt=off").replace("/shop", "/shops"), PASSWORD);
+    assert!(shown.contains("database 'shops'") && shown.contains("can't be opened"), "{shown}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    // A port that was free a moment ago.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let shown = refused(&format!("mssql://sa@{address}/shop"), PASSWORD);
+    assert!(shown.contains(&address.to_string()) && shown.contains("can't be reached"), "{shown}");
+}
+
+#[test]
+fn one_that_hangs_up_is_no_sql_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let hang_up = std::thread::spawn(move || drop(listener.accept().unwrap()));
+    let shown = refused(&format!("mssql://sa@{address}/shop?encrypt=off"), PASSWORD);
+    hang_up.join().unwrap();
+    assert!(shown.contains(&address.to_string()) && shown.contains("broke off the login"), "{shown}");
+}
+
+#[test]
+fn an_untrusted_certificate_and_a_server_without_tls_say_the_way_out() {
+    let shop = Source::shop();
+    let shown = refused(&shop.url("encrypt=required"), PASSWORD);
+    assert!(shown.contains("encrypt=off"), "{shown}");
+    let shown = refused(&shop.url("encrypt=required&certificate_authority=/missing.pem"), PASSWORD);
+    assert!(shown.contains("/missing.pem"), "{shown}");
+
+    let source = Source::types(Tls::Required);
+    let shown = refused(&source.url("encrypt=required"), PASSWORD);
+    assert!(shown.contains("trust_server_certificate=true"), "{shown}");
+}
+
+#[test]
+fn encryption_changes_no_byte() {
+    let source = Source::types(Tls::Offered);
+    let out = tempfile::tempdir().unwrap();
+    let levels = ["off", "login&trust_server_certificate=true", "required&trust_server_certificate=true"];
+    let dumps: Vec<_> = (0..levels.len()).map(|place| out.path().join(place.to_string())).collect();
+    for (level, dump) in levels.iter().zip(&dumps) {
+        let options = options(&source.url(&format!("encrypt={level}")), dump);
+        let report = extract(&options, &(), &AtomicBool::new(false)).unwrap();
+        assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failed);
+    }
+    assert_equal(&dumps[0], &dumps[1]);
+    assert_equal(&dumps[0], &dumps[2]);
+}

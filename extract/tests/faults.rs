@@ -1,0 +1,80 @@
+//! Servers that fail half-way: the dump is the same as of an undisturbed run, or says that it isn't whole.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use etl_extract::extract;
+use etl_extract::report::{ExtractReport, Outcome};
+use etl_fixtures::sqlserver::faults::{Fault, FaultKind};
+use etl_schemas::dump::Dump;
+
+use crate::dumped::{assert_equal, assert_whole, first_column};
+use crate::source::{LOG, MESSAGES, Source, name};
+
+fn run(source: &Source, out: &Path) -> ExtractReport {
+    let options = source.extract(out);
+    extract(&options, &(), &AtomicBool::new(false)).unwrap()
+}
+
+#[test]
+fn an_undisturbed_run_carries_every_row_in_the_order_of_its_key() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    let report = run(&source, out.path());
+
+    assert_eq!(report.outcome, Outcome::Complete);
+    assert_whole(out.path());
+    assert_eq!(first_column(out.path(), &name("Messages")), (1..=MESSAGES).collect::<Vec<_>>());
+    assert_eq!(first_column(out.path(), &name("Log")).len() as i64, LOG);
+    let rows: Vec<_> = report.tables.iter().map(|table| (table.table.to_string(), table.rows)).collect();
+    assert_eq!(rows, [("dbo.Log".to_string(), LOG as u64), ("dbo.Messages".to_string(), MESSAGES as u64)]);
+    assert_eq!((report.load.queries, report.load.retries), (2, 0));
+    assert_eq!(report.fingerprint.as_deref(), Some(Dump::open(out.path()).unwrap().fingerprint()));
+}
+
+#[test]
+fn what_passes_by_itself_is_read_again_and_changes_nothing() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    let (calm, stormy) = (out.path().join("calm"), out.path().join("stormy"));
+    run(&source, &calm);
+
+    let faults = source.server.faults();
+    let late = MESSAGES as u64 - 1;
+    let kinds = [
+        FaultKind::Error { number: 1205, after_rows: 0 },
+        FaultKind::DropConnection { after_rows: late },
+        FaultKind::Error { number: 40613, after_rows: 12_345 },
+    ];
+    for kind in kinds {
+        faults.add(Fault::new(kind).on(name("Messages")).times(1));
+    }
+    let report = run(&source, &stormy);
+
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failed);
+    assert_eq!((report.load.retries, source.server.faults().remaining()), (3, 0));
+    assert_equal(&calm, &stormy);
+}
+
+#[test]
+fn a_table_that_fails_for_good_leaves_the_others_and_the_next_run_reads_it() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    let (calm, broken) = (out.path().join("calm"), out.path().join("broken"));
+    run(&source, &calm);
+
+    source.server.faults().add(Fault::new(FaultKind::Error { number: 823, after_rows: 7 }).on(name("Messages")));
+    let report = run(&source, &broken);
+    assert_eq!(report.outcome, Outcome::TablesFailed);
+    assert_eq!(report.failed.len(), 1);
+    assert_eq!(report.failed[0].table, name("Messages"));
+    assert!(report.failed[0].reason.contains("823"), "{}", report.failed[0].reason);
+    assert_eq!(report.tables.iter().map(|table| table.rows).collect::<Vec<_>>(), [LOG as u64]);
+    assert!(Dump::open(&broken).is_err(), "without all of its rows it has no manifest");
+
+    source.server.faults().clear();
+    let report = run(&source, &broken);
+    assert_eq!(report.outcome, Outcome::Complete);
+    assert_eq!(report.tables.iter().map(|table| table.parts_kept).collect::<Vec<_>>(), [1, 0]);
+    assert_equal(&calm, &broken);
+}

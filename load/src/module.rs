@@ -1,0 +1,159 @@
+//! A module's specification: a folder that says which events the module takes and into which tables.
+//!
+//! In: `module.toml`, `schema.sql`, and `indexes.sql` where there is one, and the event types of the project. Out: a
+//! [`Module`] in which every name of an event type and of a field exists. What can't be known without a database (tables
+//! and columns) is checked when the module is opened there, with the places kept here.
+
+mod specification;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use etl_schemas::diagnostic::Diagnostic;
+use etl_schemas::event::{ENGINE_FIELDS, EventCatalog};
+use etl_schemas::uuid5::uuid5;
+use uuid::Uuid;
+
+use crate::LoadError;
+use specification::Specification;
+
+/// The file that makes a folder a module.
+pub const MODULE_FILE: &str = "module.toml";
+
+/// A module, as its files say.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// Its name, which is also its database's.
+    pub name: String,
+    /// What it takes, in the order of the event types.
+    pub handlers: Vec<CopyHandler>,
+    /// Makes the tables, before anything is loaded.
+    pub schema: Script,
+    /// Makes keys and indexes, after everything is loaded.
+    pub indexes: Option<Script>,
+    file: Script,
+}
+
+/// Takes events of one type into rows of one table, one row an event.
+#[derive(Clone, Debug)]
+pub struct CopyHandler {
+    /// The event type's place among [`EventCatalog::types`].
+    pub rank: u16,
+    /// The table's schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// What fills a column whose name isn't the field's.
+    pub columns: Vec<ColumnSource>,
+    /// Where `module.toml` names the table.
+    table_span: Range<usize>,
+}
+
+/// `column = "field"`
+#[derive(Clone, Debug)]
+pub struct ColumnSource {
+    /// The table's column.
+    pub column: String,
+    /// The event's field, or one of [`ENGINE_FIELDS`].
+    pub field: String,
+    /// Where `module.toml` says so.
+    pub(crate) span: Range<usize>,
+}
+
+/// A file that people write, kept with its text so that errors can point into it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// The file.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+impl Script {
+    fn read(path: PathBuf) -> Result<Script, LoadError> {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Script { path, text }),
+            Err(source) => Err(LoadError::Read { path, source }),
+        }
+    }
+
+    /// An error at a place in the text.
+    pub(crate) fn diagnostic(&self, span: Range<usize>, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::at(&self.path, &self.text, span, message)
+    }
+}
+
+impl Module {
+    /// Reads the module in `folder`.
+    pub fn load(folder: &Path, catalog: &EventCatalog) -> Result<Module, LoadError> {
+        let file = Script::read(folder.join(MODULE_FILE))?;
+        let (name, handlers) = Specification::parse(&file)?.check(&file, catalog).map_err(LoadError::Invalid)?;
+        let schema = Script::read(folder.join("schema.sql"))?;
+        let indexes = folder.join("indexes.sql");
+        let indexes = if indexes.exists() { Some(Script::read(indexes)?) } else { None };
+        Ok(Module { name, handlers, schema, indexes, file })
+    }
+
+    /// Reads every module under `folder` (the folders with a `module.toml`), in the order of their names. All that is
+    /// wrong in any of them is reported at once.
+    pub fn load_all(folder: &Path, catalog: &EventCatalog) -> Result<Vec<Module>, LoadError> {
+        let mut folders = Vec::new();
+        let read_error = |source| LoadError::Read { path: folder.to_path_buf(), source };
+        for entry in std::fs::read_dir(folder).map_err(read_error)? {
+            let path = entry.map_err(read_error)?.path();
+            if path.join(MODULE_FILE).exists() {
+                folders.push(path);
+            }
+        }
+        folders.sort();
+        let (mut modules, mut diagnostics) = (Vec::<Module>::new(), Vec::new());
+        for folder in folders {
+            match Module::load(&folder, catalog) {
+                Ok(module) => modules.push(module),
+                Err(LoadError::Invalid(more)) => diagnostics.extend(more),
+                Err(other) => return Err(other),
+            }
+        }
+        diagnostics.extend(doubled_names(&modules));
+        match diagnostics.is_empty() {
+            true => Ok(modules),
+            false => Err(LoadError::Invalid(diagnostics)),
+        }
+    }
+
+    /// Changes whenever what the module loads would change: a UUIDv5 of `module.toml` and `schema.sql`. The indexes are
+    /// left out: they are built at the end in one go, and a seed that failed on them may go on with a repaired file.
+    pub fn fingerprint(&self) -> String {
+        let of_file = uuid5(&Uuid::NAMESPACE_OID, self.file.text.as_bytes());
+        uuid5(&of_file, self.schema.text.as_bytes()).to_string()
+    }
+
+    /// An error about a handler's table.
+    pub(crate) fn at_table(&self, handler: &CopyHandler, message: impl Into<String>) -> Diagnostic {
+        self.file.diagnostic(handler.table_span.clone(), message)
+    }
+
+    /// An error about a column of a handler: at its own entry if it has one, else where the table is named.
+    pub(crate) fn at_column(&self, handler: &CopyHandler, column: &str, message: impl Into<String>) -> Diagnostic {
+        let entry = handler.columns.iter().find(|source| source.column == column);
+        self.file.diagnostic(entry.map_or(&handler.table_span, |source| &source.span).clone(), message)
+    }
+}
+
+/// Two modules of one name would share a database.
+fn doubled_names(modules: &[Module]) -> Vec<Diagnostic> {
+    let mut doubled = Vec::new();
+    for (index, module) in modules.iter().enumerate() {
+        if let Some(first) = modules[..index].iter().find(|earlier| earlier.name == module.name) {
+            let message = format!("the name `{}` is taken by {} already", module.name, first.file.path.display());
+            let at = module.file.text.find(&module.name).unwrap_or(0);
+            doubled.push(module.file.diagnostic(at..at + module.name.len(), message));
+        }
+    }
+    doubled
+}
+
+/// Whether a name stands for the envelope and not for a field of the event.
+pub(crate) fn is_engine_field(name: &str) -> bool {
+    ENGINE_FIELDS.contains(&name)
+}

@@ -1,0 +1,74 @@
+//! Events into Postgres: a database per module, every event exactly once.
+//!
+//! In: batches in total order, and a module that says which events go into which tables. Out: rows by binary COPY, and
+//! in the same transaction the checkpoint, so that a kill at any moment leaves either both or neither. What Postgres
+//! would refuse is found before it is sent, and what it refuses all the same is found by its row; either way the event
+//! goes to `etl.rejected` with its reason, and the others load. A database that isn't ours is never written to.
+
+mod catalog;
+mod checkpoint;
+mod connection;
+mod copy;
+mod database;
+mod encode;
+mod failure;
+mod loader;
+mod numeric;
+mod plan;
+mod target;
+
+pub use loader::PostgresSink;
+pub use target::PostgresTarget;
+
+/// What to do with a module's database that exists and was loaded by us. One that exists and is empty is always used,
+/// and one that holds anything else is always refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfExists {
+    /// Refuse it.
+    Fail,
+    /// Go on behind its checkpoint; refuse it when it was loaded from something else.
+    Resume,
+    /// Drop it and begin anew.
+    Replace,
+}
+
+/// How modules are loaded.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// What to do with a database that exists.
+    pub if_exists: IfExists,
+    /// Put before the module's name to make the database's: `staging_` and `chat` make `staging_chat`.
+    pub database_prefix: String,
+    /// Rows in one transaction.
+    pub rows_per_transaction: usize,
+    /// Encoded bytes in one transaction, after which it is committed however few its rows are.
+    pub bytes_per_transaction: usize,
+    /// Rejected events past which loading stops; `None` for no limit.
+    pub rejects_max: Option<u64>,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> PostgresOptions {
+        PostgresOptions {
+            if_exists: IfExists::Resume,
+            database_prefix: String::new(),
+            rows_per_transaction: 50_000,
+            bytes_per_transaction: 16 << 20,
+            rejects_max: None,
+        }
+    }
+}
+
+/// What the stream is made from. Kept in the checkpoint, so that a run from anything else is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamFingerprint {
+    /// Of the dump's manifest.
+    pub dump: String,
+    /// Of the mappings and event types.
+    pub mappings: String,
+}
+
+/// A name as SQL wants it, whatever its letters.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

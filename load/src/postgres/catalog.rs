@@ -1,0 +1,75 @@
+//! Tables as the database has them: what columns there are and what each one takes.
+//!
+//! In: a table's name. Out: its columns in their order, domains resolved to their base types.
+
+use super::connection::Connection;
+use crate::LoadError;
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub(super) struct TableColumn {
+    pub(super) name: String,
+    /// As a person writes it: `character varying(40)`.
+    pub(super) type_name: String,
+    /// Name of the base type in `pg_type`: `varchar`. `None` for a type that Postgres doesn't bring, other than an enum.
+    pub(super) base: Option<String>,
+    /// Type modifier of the base type (length, precision and scale), or -1.
+    pub(super) modifier: i32,
+    /// Labels, if the base type is an enum.
+    pub(super) labels: Option<Vec<String>>,
+    pub(super) not_null: bool,
+    /// Has a default or is an identity, so that it may be left out.
+    pub(super) has_default: bool,
+    /// Computed by the server, so that it must be left out.
+    pub(super) generated: bool,
+}
+
+const COLUMNS: &str = "
+    WITH RECURSIVE base (attnum, type, modifier, not_null, has_default) AS (
+        SELECT attnum, atttypid, atttypmod, attnotnull, atthasdef OR attidentity <> ''
+        FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
+        UNION ALL
+        SELECT attnum, typbasetype, CASE modifier WHEN -1 THEN typtypmod ELSE modifier END, not_null OR typnotnull,
+               has_default OR typdefault IS NOT NULL
+        FROM base JOIN pg_type t ON t.oid = base.type WHERE t.typtype = 'd')
+    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text,
+           t.typnamespace = 'pg_catalog'::regnamespace OR t.typname = 'citext', t.typtype = 'e', b.modifier,
+           ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid), b.not_null, b.has_default,
+           a.attgenerated <> ''
+    FROM base b
+    JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd'
+    JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = b.attnum
+    ORDER BY b.attnum";
+
+/// The columns of a table, or `None` if there is no such table. Views and foreign tables are none.
+pub(super) fn columns(
+    connection: &Connection,
+    schema: &str,
+    table: &str,
+) -> Result<Option<Vec<TableColumn>>, LoadError> {
+    let find = "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
+    let doing = format!("reading the columns of `{table}`");
+    let oid = connection.run(&doing, connection.client.query_opt(find, &[&schema, &table]))?;
+    let Some(oid) = oid.map(|row| row.get::<_, u32>(0)) else { return Ok(None) };
+    let rows = connection.run(&doing, connection.client.query(COLUMNS, &[&oid]))?;
+    let column = |row: &tokio_postgres::Row| TableColumn {
+        name: row.get(0),
+        type_name: row.get(1),
+        base: row.get::<_, bool>(3).then(|| row.get(2)),
+        modifier: row.get(5),
+        labels: row.get::<_, bool>(4).then(|| row.get(6)),
+        not_null: row.get(7),
+        has_default: row.get(8),
+        generated: row.get(9),
+    };
+    Ok(Some(rows.iter().map(column).collect()))
+}
+
+/// The names of all tables outside Postgres's own schemas, to offer the nearest one.
+pub(super) fn tables(connection: &Connection) -> Result<Vec<String>, LoadError> {
+    let select = "SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || tablename FROM pg_tables
+                  WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'etl') ORDER BY 1";
+    let rows = connection.run("listing its tables", connection.client.query(select, &[]))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -1,0 +1,120 @@
+//! One connection, driven from a thread that blocks.
+//!
+//! In: a target and a database. Out: [`Connection::run`], which waits for a statement and turns what goes wrong into a
+//! [`LoadError`] that says what was being done. Connecting ends within [`CONNECT_TIME_MAX`], whatever the server does.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::{Client, Config, Error, NoTls};
+
+use super::failure;
+use super::target::PostgresTarget;
+use crate::LoadError;
+
+/// For connecting and logging in.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(4);
+/// A peer that vanished without a word is noticed after this long.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Settings of our sessions. Limits that a server may have for its web applications would end a long load; a lock that
+/// nobody gives back, or a load that was killed, must not hold us up for ever. Settings that an older server doesn't
+/// have are passed over.
+const SESSION: &str = "SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES
+    ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
+    ('transaction_timeout', '0'), ('lock_timeout', '60s'), ('client_connection_check_interval', '1s'),
+    ('default_transaction_isolation', 'read committed'), ('search_path', 'public')
+    ) v(name, value) USING (name)";
+
+pub(super) struct Connection {
+    runtime: Runtime,
+    pub(super) client: Client,
+    database: String,
+    /// Why the connection broke, once it has.
+    broken: Arc<OnceLock<String>>,
+}
+
+impl Connection {
+    pub(super) fn open(target: &PostgresTarget, database: &str) -> Result<Connection, LoadError> {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| LoadError::Connect {
+            server: target.to_string(),
+            problem: format!("no connection can be driven: {error}"),
+            help: "raise the limit of open files (ulimit -n)".to_string(),
+        })?;
+        let broken = Arc::new(OnceLock::new());
+        let client = runtime.block_on(connect(target, database, broken.clone()))?;
+        let connection = Connection { runtime, client, database: database.to_string(), broken };
+        connection.run("setting up the session", connection.client.batch_execute(SESSION))?;
+        Ok(connection)
+    }
+
+    /// Waits for a statement. `doing` says what it is for, as in "copying into `message`".
+    pub(super) fn run<T>(
+        &self,
+        doing: &str,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, LoadError> {
+        self.runtime.block_on(statement).map_err(|error| self.failure(doing, error))
+    }
+
+    /// Rolls back whatever is open. A connection that can't even do that has been rolled back by the server.
+    pub(super) fn roll_back(&self) {
+        if let Err(error) = self.runtime.block_on(self.client.batch_execute("ROLLBACK")) {
+            tracing::debug!(database = self.database, error = failure::described(&error), "rollback failed");
+        }
+    }
+
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    fn failure(&self, doing: &str, error: Error) -> LoadError {
+        let problem = match self.broken.get() {
+            Some(reason) if error.is_closed() => format!("the connection broke: {reason}"),
+            _ => failure::described(&error),
+        };
+        LoadError::Postgres {
+            database: self.database.clone(),
+            doing: doing.to_string(),
+            problem,
+            help: failure::help(&error).to_string(),
+            error: Box::new(error),
+        }
+    }
+}
+
+async fn connect(target: &PostgresTarget, database: &str, broken: Arc<OnceLock<String>>) -> Result<Client, LoadError> {
+    let config = config(target, database);
+    let failed = |problem: String, help: String| LoadError::Connect { server: target.to_string(), problem, help };
+    match tokio::time::timeout(CONNECT_TIME_MAX, config.connect(NoTls)).await {
+        Ok(Ok((client, connection))) => {
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    let _ = broken.set(failure::described(&error));
+                }
+            });
+            Ok(client)
+        }
+        Ok(Err(error)) => {
+            let (problem, help) = failure::connecting(&error, &target.user, database);
+            Err(failed(problem, help))
+        }
+        Err(_) => {
+            let problem = format!("no answer within {} seconds", CONNECT_TIME_MAX.as_secs());
+            Err(failed(problem, "is the host right, no firewall between, and the server not overloaded?".to_string()))
+        }
+    }
+}
+
+fn config(target: &PostgresTarget, database: &str) -> Config {
+    let mut config = Config::new();
+    config.host(&target.host).port(target.port).user(&target.user).dbname(database).application_name("etl");
+    config.keepalives_idle(SILENCE_MAX / 2).tcp_user_timeout(SILENCE_MAX);
+    if let Some(password) = &target.password {
+        config.password(password.expose_secret());
+    }
+    config
+}

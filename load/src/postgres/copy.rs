@@ -1,0 +1,148 @@
+//! Rows for one COPY statement: encoded into one buffer that is used again for every transaction, and sent in chunks.
+//!
+//! Format: Postgres documentation, COPY, "Binary Format".
+
+use std::mem;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio_postgres::{Client, Error, Statement};
+
+use super::connection::Connection;
+use super::database::refused;
+use super::{failure, quoted};
+use crate::LoadError;
+
+/// Measured as the best size: larger ones gain nothing, smaller ones cost the server more.
+const CHUNK_BYTES: usize = 256 << 10;
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
+
+/// Rows for some columns of one table.
+pub(super) struct CopyBuffer {
+    schema: String,
+    table: String,
+    columns: Vec<String>,
+    statement: Statement,
+    bytes: Vec<u8>,
+    /// Position of the event of each row, so that a row that the server refuses is known.
+    positions: Vec<u64>,
+}
+
+impl CopyBuffer {
+    /// Prepares the statement.
+    pub(super) fn prepare(
+        connection: &Connection,
+        schema: &str,
+        table: &str,
+        columns: Vec<String>,
+    ) -> Result<CopyBuffer, LoadError> {
+        let list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
+        let (schema, table) = (schema.to_string(), table.to_string());
+        let list = list.join(", ");
+        let sql = format!("COPY {}.{} ({list}) FROM STDIN (FORMAT binary)", quoted(&schema), quoted(&table));
+        let doing = format!("preparing to copy into `{table}`");
+        let statement = connection.run(&doing, connection.client.prepare(&sql))?;
+        Ok(CopyBuffer { schema, table, columns, statement, bytes: Vec::new(), positions: Vec::new() })
+    }
+
+    /// Whether these are the columns of that table.
+    pub(super) fn is_for(&self, schema: &str, table: &str, columns: &[String]) -> bool {
+        self.schema == schema && self.table == table && self.columns == columns
+    }
+
+    /// The table as people write it.
+    pub(super) fn table_name(&self) -> String {
+        match self.schema.as_str() {
+            "public" => self.table.clone(),
+            schema => format!("{schema}.{}", self.table),
+        }
+    }
+
+    /// The table as SQL wants it.
+    pub(super) fn quoted_name(&self) -> String {
+        format!("{}.{}", quoted(&self.schema), quoted(&self.table))
+    }
+
+    /// Appends the row of the event at `position`. `encode` appends one value for each column; when it fails, the row
+    /// is cut off again.
+    #[inline]
+    pub(super) fn put_row<E>(
+        &mut self,
+        position: u64,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.bytes.is_empty() {
+            self.bytes.extend_from_slice(HEADER);
+        }
+        let start = self.bytes.len();
+        // A table has at most 1,600 columns.
+        self.bytes.extend_from_slice(&(self.columns.len() as u16).to_be_bytes());
+        match encode(&mut self.bytes) {
+            Ok(()) => {
+                self.positions.push(position);
+                Ok(())
+            }
+            Err(error) => {
+                self.bytes.truncate(start);
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.positions.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Position of the event whose row the server named in its error, if it did.
+    pub(super) fn refused_position(&self, error: &Error) -> Option<u64> {
+        self.positions.get(failure::copy_row(error, &self.table)? - 1).copied()
+    }
+
+    /// Position of the only row.
+    pub(super) fn only_position(&self) -> Option<u64> {
+        self.positions.first().copied().filter(|_| self.rows() == 1)
+    }
+
+    /// Forgets all rows.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.positions.clear();
+    }
+
+    /// Sends all rows, within the caller's transaction. They stay known by their positions until [`CopyBuffer::clear`].
+    pub(super) fn send(&mut self, connection: &Connection) -> Result<(), LoadError> {
+        if self.positions.is_empty() {
+            return Ok(());
+        }
+        self.bytes.extend_from_slice(&TRAILER);
+        let all = Bytes::from(mem::take(&mut self.bytes));
+        let doing = format!("copying into `{}`", self.table_name());
+        let result = connection.run(&doing, copy(&connection.client, &self.statement, &all));
+        // Sent chunks share the buffer, and are gone by now: it comes back without being copied. `clear` keeps that so.
+        let mut all = all;
+        all.clear();
+        self.bytes = Vec::from(all);
+        match result? {
+            rows if rows == self.positions.len() as u64 => Ok(()),
+            rows => Err(refused(
+                connection.database(),
+                format!("`{}` took {rows} of {} rows; nothing was committed", self.table, self.positions.len()),
+                "look for a trigger or a rule on the table that leaves rows out, and remove it",
+            )),
+        }
+    }
+}
+
+async fn copy(client: &Client, statement: &Statement, all: &Bytes) -> Result<u64, Error> {
+    let mut sink = Box::pin(client.copy_in::<_, Bytes>(statement).await?);
+    for start in (0..all.len()).step_by(CHUNK_BYTES) {
+        let end = all.len().min(start + CHUNK_BYTES);
+        sink.feed(all.slice(start..end)).await?;
+    }
+    sink.as_mut().finish().await
+}

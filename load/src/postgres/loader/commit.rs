@@ -1,0 +1,154 @@
+//! Commits: rows and checkpoint in one transaction, and what happens when the server refuses one.
+
+use std::collections::BTreeSet;
+
+use super::{OpenTransaction, PostgresSink, opening};
+use crate::LoadError;
+use crate::postgres::checkpoint::Counts;
+use crate::postgres::copy::CopyBuffer;
+use crate::postgres::failure;
+
+/// After a row that the server refused, transactions begin at this size again: large enough to get on, small enough
+/// that the next such row costs little.
+const CAUTIOUS_ROWS: usize = 64;
+
+/// An error on the way to a commit, and whose rows were being sent, so that a refused row can be found.
+struct Uncommitted {
+    error: LoadError,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Copying the rows of this buffer.
+    Copy(usize),
+    /// Committing, when deferred constraints are checked.
+    Commit,
+    /// Anything that isn't about the module's rows.
+    Own,
+}
+
+impl PostgresSink {
+    /// Commits what is encoded, or finds the row that the server refused and prepares everything to be encoded again.
+    pub(super) fn commit(&mut self) -> Result<(), LoadError> {
+        if self.open.position <= self.checkpoint.position {
+            return Ok(());
+        }
+        let counts = self.counts();
+        match self.transaction(&counts) {
+            Ok(()) => {
+                self.checkpoint.position = self.open.position;
+                self.checkpoint.counts = counts;
+                self.pending.release();
+                self.rejected.forget_refused(self.open.position);
+                self.begin();
+                self.rows_max = (self.rows_max * 2).min(self.options.rows_per_transaction.max(1));
+                self.check_rejects()
+            }
+            Err(uncommitted) => {
+                self.connection.roll_back();
+                self.leave_out(uncommitted)?;
+                self.pending.rewind();
+                self.begin();
+                Ok(())
+            }
+        }
+    }
+
+    /// The counts that the checkpoint will have with the open transaction.
+    fn counts(&self) -> Counts {
+        let mut counts = self.checkpoint.counts.clone();
+        counts.taken += self.open.taken;
+        counts.passed_over += self.open.passed_over;
+        counts.rejected += self.open.rejected;
+        for buffer in &self.buffers {
+            *counts.rows.entry(buffer.table_name()).or_default() += buffer.rows() as u64;
+        }
+        counts
+    }
+
+    /// Empties the buffers for the next transaction.
+    fn begin(&mut self) {
+        self.open = OpenTransaction::default();
+        self.buffers.iter_mut().for_each(CopyBuffer::clear);
+        self.rejected.clear();
+    }
+
+    fn transaction(&mut self, counts: &Counts) -> Result<(), Uncommitted> {
+        let own = |error| Uncommitted { error, step: Step::Own };
+        let connection = &self.connection;
+        connection.run("beginning a transaction", connection.client.batch_execute("BEGIN")).map_err(own)?;
+        for (index, buffer) in self.buffers.iter_mut().enumerate() {
+            buffer.send(connection).map_err(|error| Uncommitted { error, step: Step::Copy(index) })?;
+        }
+        self.rejected.send(connection).map_err(own)?;
+        let OpenTransaction { position, occurred_at, .. } = self.open;
+        self.mover.move_on(connection, self.checkpoint.position, position, occurred_at, counts).map_err(own)?;
+        // If the answer is lost, we can't know whether it was committed; the next run reads it from the checkpoint.
+        connection
+            .run("committing", connection.client.batch_execute("COMMIT"))
+            .map_err(|error| Uncommitted { error, step: Step::Commit })
+    }
+
+    /// Notes the row that the server refused, so that it is left out from now on; where the server didn't say which one
+    /// it was, halves the transaction until one row is left. Any other error is handed back.
+    fn leave_out(&mut self, uncommitted: Uncommitted) -> Result<(), LoadError> {
+        let Uncommitted { error, step } = uncommitted;
+        let LoadError::Postgres { error: ref cause, .. } = error else { return Err(error) };
+        if step == Step::Own || !failure::is_about_a_row(cause) {
+            return Err(error);
+        }
+        let rows: usize = self.buffers.iter().map(CopyBuffer::rows).sum();
+        let named = match step {
+            Step::Copy(index) => self.buffers[index].refused_position(cause),
+            _ => None,
+        };
+        let only = || self.buffers.iter().find_map(CopyBuffer::only_position).filter(|_| rows == 1);
+        match named.or_else(only) {
+            Some(position) => {
+                let reason = format!("the server refused the row: {}", failure::described(cause));
+                self.rejected.refuse(position, reason);
+                self.rows_max = self.rows_max.min(CAUTIOUS_ROWS);
+            }
+            None if rows > 1 => self.rows_max = rows / 2,
+            None => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn check_rejects(&self) -> Result<(), LoadError> {
+        let rejected = self.checkpoint.counts.rejected;
+        match self.options.rejects_max {
+            Some(allowed) if rejected > allowed => Err(LoadError::TooManyRejects {
+                sink: self.module.clone(),
+                rejected,
+                allowed,
+                last: self.rejected.last().to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Indexes, statistics and the flag, in one transaction, so that it can be repeated whatever fails in it.
+    pub(super) fn complete(&mut self) -> Result<(), LoadError> {
+        let connection = &self.connection;
+        connection.run("beginning a transaction", connection.client.batch_execute("BEGIN"))?;
+        let completed = (|| {
+            if let Some(indexes) = &self.indexes {
+                opening::run_script(connection, indexes)?;
+            }
+            let tables: BTreeSet<String> = self.buffers.iter().map(CopyBuffer::quoted_name).collect();
+            for table in tables {
+                let analyze = format!("ANALYZE {table}");
+                connection.run("gathering statistics", connection.client.batch_execute(&analyze))?;
+            }
+            self.mover.complete(connection)?;
+            connection.run("committing", connection.client.batch_execute("COMMIT"))
+        })();
+        match completed {
+            Ok(()) => self.checkpoint.complete = true,
+            Err(_) => connection.roll_back(),
+        }
+        completed
+    }
+}

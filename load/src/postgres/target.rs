@@ -1,0 +1,166 @@
+//! The server of a target: `postgres://user@host:port`, without a database, because each module has its own.
+//!
+//! In: a URL and, apart from it, a password. Out: a [`PostgresTarget`]. A password within the URL is refused, so that no
+//! URL is a secret, and no part of a URL that could hold one stands in an error.
+
+use std::fmt;
+
+use etl_schemas::diagnostic::did_you_mean;
+use secrecy::SecretString;
+
+use crate::LoadError;
+
+const PORT: u16 = 5432;
+const FORM: &str = "write postgres://user@host:port";
+
+/// A server to load into. Its `Display` is the URL; neither it nor `Debug` shows the password.
+#[derive(Clone, Debug)]
+pub struct PostgresTarget {
+    pub(super) user: String,
+    /// A name, an address, or a folder with a Unix socket.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) password: Option<SecretString>,
+}
+
+impl PostgresTarget {
+    /// Parses a URL. A host that begins with `/` (written as `%2F`) is a folder with a Unix socket.
+    pub fn parse(url: &str, password: Option<SecretString>) -> Result<PostgresTarget, LoadError> {
+        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        let Some(rest) = rest else { return refuse("the target's URL doesn't begin with `postgres://`", FORM) };
+        // The last `@`, so that a password that holds one can't pass for a host and be shown as such.
+        let Some((user, rest)) = rest.rsplit_once('@') else {
+            return refuse("the target's URL names no user", FORM);
+        };
+        if user.contains(':') {
+            let help = "give it as `password = \"${VARIABLE}\"` beside the URL";
+            return refuse("the target's URL holds a password", help);
+        }
+        let (rest, settings) = rest.split_once('?').unwrap_or((rest, ""));
+        let (address, database) = rest.split_once('/').unwrap_or((rest, ""));
+        if !database.is_empty() {
+            return refuse("the target's URL names a database", "leave it out: each module has a database of its own");
+        }
+        for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
+            check_setting(setting)?;
+        }
+        let (host, port) = split_port(address)?;
+        let (Some(user), Some(host)) = (percent_decoded(user), percent_decoded(host)) else {
+            return refuse("the target's URL has a `%` that isn't followed by two hexadecimal digits", FORM);
+        };
+        if user.is_empty() || host.is_empty() {
+            return refuse("the target's URL names no user or no host", FORM);
+        }
+        Ok(PostgresTarget { user, host, port, password })
+    }
+}
+
+impl fmt::Display for PostgresTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PostgresTarget { user, host, port, .. } = self;
+        match host.contains(':') {
+            true => write!(f, "postgres://{user}@[{host}]:{port}"),
+            false => write!(f, "postgres://{user}@{host}:{port}"),
+        }
+    }
+}
+
+fn refuse<T>(problem: impl Into<String>, help: impl Into<String>) -> Result<T, LoadError> {
+    Err(LoadError::Target { problem: problem.into(), help: help.into() })
+}
+
+fn check_setting(setting: &str) -> Result<(), LoadError> {
+    let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+    match (key, value) {
+        ("sslmode", "disable") => Ok(()),
+        ("sslmode", "allow" | "prefer" | "require" | "verify-ca" | "verify-full") => refuse(
+            format!("sslmode={value} isn't supported yet: connections to Postgres are not encrypted"),
+            "write sslmode=disable, and go through a tunnel where the network isn't trusted",
+        ),
+        ("sslmode", _) => refuse("this `sslmode` isn't known", "sslmode=disable is supported"),
+        ("password", _) => {
+            refuse("the target's URL holds a password", "give it as `password = \"${VARIABLE}\"` beside the URL")
+        }
+        _ => refuse(format!("the target's URL has an unknown setting `{key}`"), did_you_mean(key, ["sslmode"])),
+    }
+}
+
+fn split_port(address: &str) -> Result<(&str, u16), LoadError> {
+    let (host, port) = match address.strip_prefix('[') {
+        Some(inner) => match inner.split_once(']') {
+            Some((host, "")) => (host, None),
+            Some((host, after)) => (host, after.strip_prefix(':').or(Some(""))),
+            None => return refuse("the target's URL has a `[` that is never closed", FORM),
+        },
+        None => match address.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (address, None),
+        },
+    };
+    match port.map(str::parse) {
+        None => Ok((host, PORT)),
+        Some(Ok(port @ 1..)) => Ok((host, port)),
+        Some(_) => refuse("the target's port is no number from 1 to 65535", FORM),
+    }
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            bytes.push(byte);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> String {
+        match PostgresTarget::parse(url, None) {
+            Ok(target) => target.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn urls_are_read() {
+        assert_eq!(parsed("postgres://etl@db.example"), "postgres://etl@db.example:5432");
+        assert_eq!(parsed("postgresql://a%40b@[::1]:6432/?sslmode=disable"), "postgres://a@b@[::1]:6432");
+        assert_eq!(parsed("postgres://etl@%2Fvar%2Frun:1"), "postgres://etl@/var/run:1");
+    }
+
+    #[test]
+    fn a_refused_url_never_shows_a_secret() {
+        for url in [
+            "postgres://etl:s3cret@h",
+            "postgres://etl:s3/cr@et@h:1",
+            "postgres://etl@h?password=s3cret",
+            "postgres://etl@h:s3cret",
+            "s3cret",
+            "postgres://s3cret",
+        ] {
+            let shown = parsed(url);
+            assert!(!shown.contains("s3"), "{shown}");
+            assert!(shown.contains("write") || shown.contains("beside the URL"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_done_yet_is_said() {
+        assert!(parsed("postgres://u@h?sslmode=require").contains("sslmode=require isn't supported yet"));
+        assert!(parsed("postgres://u@h/chat").contains("names a database"));
+        assert!(parsed("postgres://u@h?sslmod=disable").contains("did you mean `sslmode`?"));
+        assert!(parsed("postgres://u@h:0").contains("1 to 65535"));
+        assert!(parsed("postgres://u@[::1").contains("never closed"));
+        assert!(parsed("postgres://u%@h").contains("hexadecimal"));
+    }
+}

@@ -1,0 +1,16 @@
+//! The sinks against the real thing: a private Postgres (or the server that `ETL_TEST_POSTGRES` names), and
+//! prost-reflect's own JSON.
+
+#![allow(clippy::unwrap_used, reason = "clippy allows it in test functions only, and these have shared steps")]
+
+mod connecting;
+mod diagnostics;
+mod driving;
+mod exactly_once;
+mod json_lines;
+mod rejecting;
+mod sample;
+mod server;
+mod state;
+mod stream;
+mod types;

@@ -1,0 +1,223 @@
+//! A row's message taken apart into typed values.
+//!
+//! In: the bytes of one row. Out: one [`Cell`] for each wanted column, borrowed from the row. An absent field is NULL,
+//! of a repeated one the last counts, fields that the schema doesn't know are skipped (as any protobuf reader does).
+//! Nothing is allocated per row.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::layout::{RowLayout, wire_type};
+use crate::sql_type::FieldKind;
+use crate::ticks::Ticks;
+use crate::wire::{WireError, WireReader, WireValue, read_timestamp, unzigzag};
+
+/// A value of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cell<'a> {
+    /// NULL.
+    Null,
+    /// `bit`
+    Bool(bool),
+    /// Integers, dates (days since 1970-01-01), times (nanoseconds of the day).
+    Integer(i64),
+    /// `real`
+    Float(f32),
+    /// `float`
+    Double(f64),
+    /// Character types, decimals, money, xml, json, hierarchyid.
+    Text(&'a str),
+    /// Binary types; a `uniqueidentifier` in RFC 4122 order.
+    Bytes(&'a [u8]),
+    /// A wall clock.
+    Timestamp(Ticks),
+    /// `datetimeoffset`
+    DateTimeOffset {
+        /// The instant.
+        utc: Ticks,
+        /// The offset at which it was written.
+        offset_minutes: i32,
+    },
+    /// `sql_variant`
+    Variant {
+        /// The base type's name.
+        base_type: &'a str,
+        /// The value as text.
+        text: &'a str,
+    },
+    /// `geometry`, `geography`
+    Geometry {
+        /// The spatial reference.
+        srid: i32,
+        /// Well-known binary.
+        wkb: &'a [u8],
+    },
+}
+
+impl Cell<'_> {
+    /// The integer that zone maps keep of it; `None` for NULL and for kinds without zones.
+    #[inline]
+    pub fn zone_value(&self) -> Option<i64> {
+        match self {
+            Cell::Integer(value) => Some(*value),
+            Cell::Timestamp(ticks) | Cell::DateTimeOffset { utc: ticks, .. } => Some(ticks.0),
+            _ => None,
+        }
+    }
+}
+
+/// A row that doesn't decode.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}{source}", column.as_ref().map_or_else(String::new, |name| format!("column {name}: ")))]
+pub struct RowError {
+    /// The column, when the row could be read so far.
+    pub column: Option<String>,
+    /// What is wrong.
+    #[source]
+    pub source: WireError,
+}
+
+/// Reads some or all columns of a table's rows.
+#[derive(Clone, Debug)]
+pub struct RowReader {
+    layout: Arc<RowLayout>,
+    /// Where a field's value goes, by field number, for numbers up to the largest of these.
+    direct: Vec<Slot>,
+    /// The same for all others, by column.
+    slots: Vec<Slot>,
+    width: usize,
+}
+
+/// Place among the wanted columns, if wanted, and what the field holds.
+type Slot = Option<(u16, FieldKind)>;
+
+impl RowReader {
+    /// All columns.
+    pub fn all(layout: &Arc<RowLayout>) -> RowReader {
+        let columns: Vec<usize> = (0..layout.column_count()).collect();
+        RowReader::columns(layout, &columns)
+    }
+
+    /// Only these columns (places in `TableSchema::columns`, each at most once); others are skipped unread.
+    pub fn columns(layout: &Arc<RowLayout>, columns: &[usize]) -> RowReader {
+        let mut slots = vec![None; layout.column_count()];
+        for (slot, column) in columns.iter().enumerate() {
+            slots[*column] = Some((slot as u16, layout.kind(*column)));
+        }
+        let direct = (0..layout.direct_fields()).map(|field| layout.place(field).and_then(|column| slots[column]));
+        RowReader { layout: Arc::clone(layout), direct: direct.collect(), slots, width: columns.len() }
+    }
+
+    /// Fills `cells` with one value for each wanted column, in the order they were asked for.
+    #[inline]
+    pub fn read<'a>(&self, row: &'a [u8], cells: &mut Vec<Cell<'a>>) -> Result<(), RowError> {
+        cells.clear();
+        cells.resize(self.width, Cell::Null);
+        let mut reader = WireReader::new(row);
+        loop {
+            let (field, value) = match reader.field() {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(()),
+                Err(source) => return Err(RowError { column: None, source }),
+            };
+            let slot = match self.direct.get(field as usize) {
+                Some(slot) => *slot,
+                None => self.layout.place(field).and_then(|column| self.slots[column]),
+            };
+            let Some((slot, kind)) = slot else { continue };
+            match read_cell(kind, field, value) {
+                Ok(cell) => cells[usize::from(slot)] = cell,
+                Err(source) => return Err(self.error(field, source)),
+            }
+        }
+    }
+
+    #[cold]
+    fn error(&self, field: u32, source: WireError) -> RowError {
+        let column = self.layout.place(field).map(|column| self.layout.column_name(column).to_string());
+        RowError { column, source }
+    }
+}
+
+/// One field's value by its kind.
+#[inline]
+pub(crate) fn read_cell(kind: FieldKind, field: u32, value: WireValue<'_>) -> Result<Cell<'_>, WireError> {
+    use FieldKind as F;
+    Ok(match (kind, value) {
+        (F::Bool, WireValue::Varint(value)) => Cell::Bool(value != 0),
+        (F::UInt32, WireValue::Varint(value)) => Cell::Integer(i64::from(value as u32)),
+        (F::SInt32, WireValue::Varint(value)) => Cell::Integer(unzigzag(u64::from(value as u32))),
+        (F::SInt64, WireValue::Varint(value)) => Cell::Integer(unzigzag(value)),
+        (F::Float, WireValue::Fixed32(bits)) => Cell::Float(f32::from_bits(bits)),
+        (F::Double, WireValue::Fixed64(bits)) => Cell::Double(f64::from_bits(bits)),
+        (F::String, WireValue::Bytes(bytes)) => Cell::Text(text(field, bytes)?),
+        (F::Bytes, WireValue::Bytes(bytes)) => Cell::Bytes(bytes),
+        (F::Timestamp, WireValue::Bytes(bytes)) => Cell::Timestamp(ticks(field, bytes)?),
+        (F::DateTimeOffset, WireValue::Bytes(bytes)) => datetime_offset(field, bytes)?,
+        (F::Variant, WireValue::Bytes(bytes)) => variant(field, bytes)?,
+        (F::Geometry, WireValue::Bytes(bytes)) => geometry(bytes)?,
+        (kind, value) => {
+            debug_assert_ne!(wire_type(kind), value.wire_type());
+            return Err(WireError::Mismatch { field, found: value.wire_type() });
+        }
+    })
+}
+
+#[inline]
+fn text(field: u32, bytes: &[u8]) -> Result<&str, WireError> {
+    std::str::from_utf8(bytes).map_err(|_| WireError::Utf8(field))
+}
+
+#[inline]
+fn ticks(field: u32, message: &[u8]) -> Result<Ticks, WireError> {
+    let (seconds, nanos) = read_timestamp(message)?;
+    Ticks::from_timestamp(seconds, nanos).ok_or(WireError::Timestamp(field))
+}
+
+fn datetime_offset(field: u32, message: &[u8]) -> Result<Cell<'_>, WireError> {
+    let (mut utc, mut offset_minutes) = (Ticks(0), 0);
+    let mut reader = WireReader::new(message);
+    while let Some((number, value)) = reader.field()? {
+        match (number, value) {
+            (1, WireValue::Bytes(bytes)) => utc = ticks(field, bytes)?,
+            (2, WireValue::Varint(value)) => offset_minutes = sint32(value),
+            (1 | 2, value) => return Err(WireError::Mismatch { field: number, found: value.wire_type() }),
+            _ => {}
+        }
+    }
+    Ok(Cell::DateTimeOffset { utc, offset_minutes })
+}
+
+fn variant(field: u32, message: &[u8]) -> Result<Cell<'_>, WireError> {
+    let (mut base_type, mut value_text) = ("", "");
+    let mut reader = WireReader::new(message);
+    while let Some((number, value)) = reader.field()? {
+        match (number, value) {
+            (1, WireValue::Bytes(bytes)) => base_type = text(field, bytes)?,
+            (2, WireValue::Bytes(bytes)) => value_text = text(field, bytes)?,
+            (1 | 2, value) => return Err(WireError::Mismatch { field: number, found: value.wire_type() }),
+            _ => {}
+        }
+    }
+    Ok(Cell::Variant { base_type, text: value_text })
+}
+
+fn geometry(message: &[u8]) -> Result<Cell<'_>, WireError> {
+    let (mut srid, mut wkb) = (0, &[][..]);
+    let mut reader = WireReader::new(message);
+    while let Some((number, value)) = reader.field()? {
+        match (number, value) {
+            (1, WireValue::Varint(value)) => srid = sint32(value),
+            (2, WireValue::Bytes(bytes)) => wkb = bytes,
+            (1 | 2, value) => return Err(WireError::Mismatch { field: number, found: value.wire_type() }),
+            _ => {}
+        }
+    }
+    Ok(Cell::Geometry { srid, wkb })
+}
+
+/// Protobuf cuts a varint to the 32 bits of its field.
+fn sint32(value: u64) -> i32 {
+    unzigzag(u64::from(value as u32)) as i32
+}

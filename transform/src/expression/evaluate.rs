@@ -1,0 +1,292 @@
+//! Evaluation of an expression for one row.
+
+use bumpalo::Bump;
+use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
+use etl_schemas::ticks::Ticks;
+use etl_schemas::uuid5::uuid5;
+use thiserror::Error;
+
+use super::cast::text_of;
+use super::{Case, Comparison, Expr, Like, Literal, Slot, Type, Value, arithmetic, text, write_text};
+
+/// Why a row has no value here; it goes to quarantine with this sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum EvaluateError {
+    /// A CAST of what doesn't convert.
+    #[error("`{value}` can't be cast to {target}")]
+    Cast {
+        /// The value's text, cut to 60 characters.
+        value: String,
+        /// The type it should become.
+        target: Type,
+    },
+    /// A result past its type's range.
+    #[error("the result is out of range of {what}")]
+    OutOfRange {
+        /// The type.
+        what: &'static str,
+    },
+    /// A division by zero.
+    #[error("division by zero")]
+    DivisionByZero,
+    /// A substring of negative length.
+    #[error("the length of a substring is negative")]
+    NegativeLength,
+    /// A time that leaves the calendar when its zone is reckoned in.
+    #[error("{0} leaves the years 0001 to 9999 when its time zone is reckoned in")]
+    OffCalendar(Ticks),
+    /// Text that names no value of an enum.
+    #[error("`{value}` is no value of enum {name}")]
+    UnknownEnumValue {
+        /// The text, cut to 60 characters.
+        value: String,
+        /// The enum.
+        name: String,
+    },
+}
+
+impl EvaluateError {
+    pub(super) fn cast(value: &Value<'_>, target: Type) -> EvaluateError {
+        let mut text = String::new();
+        write_text(&mut text, value).expect("a string takes everything");
+        EvaluateError::Cast { value: excerpt(&text), target }
+    }
+}
+
+/// The first 60 characters, so that a message stays readable.
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_string(),
+    }
+}
+
+/// What an expression sees: the row's columns, those of its lookups, and room for what it makes.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Columns of the driving table.
+    pub row: &'a [Value<'a>],
+    /// Columns of the joined lookups; all NULL where a LEFT JOIN found nothing.
+    pub joined: &'a [Value<'a>],
+    /// Emptied by the caller after the row.
+    pub arena: &'a Bump,
+}
+
+impl Expr {
+    /// The value for one row.
+    pub fn evaluate<'a>(&'a self, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+        Ok(match self {
+            Expr::Literal(Literal::Text(text)) => Value::Text(text),
+            Expr::Literal(Literal::Value(value)) => *value,
+            Expr::Column(Slot::Row(place)) => context.row[*place],
+            Expr::Column(Slot::Joined(place)) => context.joined[*place],
+            Expr::Not(operand) => truth(operand.condition(context)?.map(|truth| !truth)),
+            Expr::And(..) | Expr::Or(..) => truth(self.condition(context)?),
+            Expr::IsNull(operand) => Value::Bool(operand.evaluate(context)?.is_null()),
+            Expr::IsBool(wanted, operand) => Value::Bool(operand.condition(context)? == Some(*wanted)),
+            Expr::Compare(comparison, left, right) => compare(*comparison, left, right, context)?,
+            Expr::IsDistinct(left, right) => Value::Bool(is_distinct(left, right, context)?),
+            Expr::In(operand, list) => truth(is_in(operand, list, context)?),
+            Expr::Like(like) => is_like(like, context)?,
+            Expr::Case(case) => evaluate_case(case, context)?,
+            Expr::Coalesce(options) => coalesce(options, context)?,
+            Expr::NullIf(left, right) => match is_distinct(left, right, context)? {
+                true => left.evaluate(context)?,
+                false => Value::Null,
+            },
+            Expr::Arithmetic(operator, left, right) => match (left.evaluate(context)?, right.evaluate(context)?) {
+                (Value::Null, _) | (_, Value::Null) => Value::Null,
+                (left, right) => arithmetic::apply(*operator, left, right)?,
+            },
+            Expr::Negate(operand) => arithmetic::negate(operand.evaluate(context)?)?,
+            Expr::Cast { operand, target, is_try } => match target.convert(operand.evaluate(context)?, context.arena) {
+                Err(_) if *is_try => Value::Null,
+                converted => converted?,
+            },
+            Expr::Concat(parts) => concat(parts, context)?,
+            Expr::Append(left, right) => append(left, right, context)?,
+            Expr::Text(function, arguments) => call(*function, arguments, context)?,
+            Expr::Uuid5 { namespace, kind, value } => match (kind.evaluate(context)?, value.evaluate(context)?) {
+                (Value::Null, _) | (_, Value::Null) => Value::Null,
+                (kind, value) => {
+                    let mut name = ArenaString::new_in(context.arena);
+                    put_text(&mut name, &kind);
+                    name.push(':');
+                    put_text(&mut name, &value);
+                    Value::Uuid(uuid5(namespace, name.as_bytes()).into_bytes())
+                }
+            },
+            Expr::ToInstant(zone, operand) => match operand.evaluate(context)? {
+                Value::Timestamp(wall) => {
+                    Value::Instant(zone.to_instant(wall).ok_or(EvaluateError::OffCalendar(wall))?)
+                }
+                other => other,
+            },
+            Expr::ToWall(zone, operand) => match operand.evaluate(context)? {
+                Value::Instant(instant) => {
+                    Value::Timestamp(zone.to_wall(instant).ok_or(EvaluateError::OffCalendar(instant))?)
+                }
+                other => other,
+            },
+            Expr::EnumNumber(names, operand) => match operand.evaluate(context)? {
+                Value::Text(text) => {
+                    let number = names.number(text).ok_or_else(|| EvaluateError::UnknownEnumValue {
+                        value: excerpt(text),
+                        name: names.name.clone(),
+                    })?;
+                    Value::Integer(i64::from(number))
+                }
+                other => other,
+            },
+        })
+    }
+
+    /// The value of a condition; `None` is NULL. AND and OR don't look at their right side when the left one decides.
+    pub fn condition<'a>(&'a self, context: Context<'a>) -> Result<Option<bool>, EvaluateError> {
+        Ok(match self {
+            Expr::And(left, right) => match left.condition(context)? {
+                Some(false) => Some(false),
+                Some(true) => right.condition(context)?,
+                None => right.condition(context)?.filter(|right| !right),
+            },
+            Expr::Or(left, right) => match left.condition(context)? {
+                Some(true) => Some(true),
+                Some(false) => right.condition(context)?,
+                None => right.condition(context)?.filter(|right| *right),
+            },
+            other => match other.evaluate(context)? {
+                Value::Null => None,
+                Value::Bool(truth) => Some(truth),
+                value => unreachable!("the compiler checked that a condition is boolean, not {value:?}"),
+            },
+        })
+    }
+}
+
+fn truth(value: Option<bool>) -> Value<'static> {
+    value.map_or(Value::Null, Value::Bool)
+}
+
+fn compare<'a>(
+    comparison: Comparison,
+    left: &'a Expr,
+    right: &'a Expr,
+    context: Context<'a>,
+) -> Result<Value<'a>, EvaluateError> {
+    let order = left.evaluate(context)?.compare(&right.evaluate(context)?);
+    Ok(truth(order.map(|order| match comparison {
+        Comparison::Equal => order.is_eq(),
+        Comparison::NotEqual => order.is_ne(),
+        Comparison::Less => order.is_lt(),
+        Comparison::LessOrEqual => order.is_le(),
+        Comparison::Greater => order.is_gt(),
+        Comparison::GreaterOrEqual => order.is_ge(),
+    })))
+}
+
+fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Result<bool, EvaluateError> {
+    let (left, right) = (left.evaluate(context)?, right.evaluate(context)?);
+    Ok(match left.compare(&right) {
+        Some(order) => order.is_ne(),
+        None => left.is_null() != right.is_null(),
+    })
+}
+
+fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Result<Option<bool>, EvaluateError> {
+    let operand = operand.evaluate(context)?;
+    let mut answer = Some(false);
+    for item in list {
+        match operand.compare(&item.evaluate(context)?) {
+            Some(order) if order.is_eq() => return Ok(Some(true)),
+            Some(_) => {}
+            None => answer = None,
+        }
+    }
+    Ok(answer)
+}
+
+fn is_like<'a>(like: &'a Like, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+    Ok(match (like.text.evaluate(context)?, like.pattern.evaluate(context)?) {
+        (Value::Text(text), Value::Text(pattern)) => Value::Bool(like.matches(text, pattern)),
+        _ => Value::Null,
+    })
+}
+
+fn evaluate_case<'a>(case: &'a Case, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+    let operand = match &case.operand {
+        Some(operand) => Some(operand.evaluate(context)?),
+        None => None,
+    };
+    for (when, result) in &case.branches {
+        let holds = match operand {
+            Some(operand) => operand.compare(&when.evaluate(context)?).is_some_and(std::cmp::Ordering::is_eq),
+            None => when.condition(context)? == Some(true),
+        };
+        if holds {
+            return result.evaluate(context);
+        }
+    }
+    case.otherwise.evaluate(context)
+}
+
+fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+    for option in options {
+        let value = option.evaluate(context)?;
+        if !value.is_null() {
+            return Ok(value);
+        }
+    }
+    Ok(Value::Null)
+}
+
+fn put_text(out: &mut ArenaString<'_>, value: &Value<'_>) {
+    match value {
+        Value::Text(text) => out.push_str(text),
+        other => write_text(out, other).expect("an arena's string takes everything"),
+    }
+}
+
+fn concat<'a>(parts: &'a [Expr], context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+    // The parts' own texts are made before ours grows, so that an arena's last piece is always the growing one.
+    let mut values = ArenaVec::with_capacity_in(parts.len(), context.arena);
+    for part in parts {
+        values.push(part.evaluate(context)?);
+    }
+    let mut out = ArenaString::new_in(context.arena);
+    for value in &values {
+        match value {
+            // Postgres' concat writes booleans in their short form, unlike its CAST.
+            Value::Bool(truth) => out.push(if *truth { 't' } else { 'f' }),
+            value => put_text(&mut out, value),
+        }
+    }
+    Ok(Value::Text(out.into_bump_str()))
+}
+
+fn append<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+    Ok(match (left.evaluate(context)?, right.evaluate(context)?) {
+        (Value::Null, _) | (_, Value::Null) => Value::Null,
+        (left, right) => {
+            let (left, right) = (text_of(left, context.arena), text_of(right, context.arena));
+            let mut out = ArenaString::with_capacity_in(left.len() + right.len(), context.arena);
+            out.push_str(left);
+            out.push_str(right);
+            Value::Text(out.into_bump_str())
+        }
+    })
+}
+
+fn call<'a>(
+    function: text::TextFunction,
+    arguments: &'a [Expr],
+    context: Context<'a>,
+) -> Result<Value<'a>, EvaluateError> {
+    let mut values = ArenaVec::with_capacity_in(arguments.len(), context.arena);
+    for argument in arguments {
+        match argument.evaluate(context)? {
+            Value::Null => return Ok(Value::Null),
+            value => values.push(value),
+        }
+    }
+    text::apply(function, &values, context.arena)
+}

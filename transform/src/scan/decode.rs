@@ -1,0 +1,67 @@
+//! Rows and lookup entries to values.
+
+use std::sync::Arc;
+
+use etl_schemas::dump::{Cell, RowLayout, RowReader};
+use etl_schemas::table::TableSchema;
+
+use super::emit::RejectReason;
+use crate::decimal::Decimal;
+use crate::expression::{Type, Value};
+use crate::mapping::column_type;
+
+/// Decodes some columns of a table's rows.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    reader: RowReader,
+    types: Vec<(Type, String)>,
+}
+
+impl Decoder {
+    /// `columns` are places in the table's columns, each at most once.
+    pub(crate) fn new(table: &TableSchema, layout: &Arc<RowLayout>, columns: &[usize]) -> Decoder {
+        let typed = |column: &usize| {
+            let column = &table.columns[*column];
+            (column_type(column), column.name.clone())
+        };
+        Decoder { reader: RowReader::columns(layout, columns), types: columns.iter().map(typed).collect() }
+    }
+
+    /// Fills `values` with one value for each column.
+    #[inline]
+    pub(crate) fn decode<'a>(
+        &self,
+        row: &'a [u8],
+        cells: &mut Vec<Cell<'a>>,
+        values: &mut Vec<Value<'a>>,
+    ) -> Result<(), RejectReason> {
+        self.reader.read(row, cells)?;
+        values.clear();
+        for (cell, (ty, name)) in cells.iter().zip(&self.types) {
+            values.push(value_of(*cell, *ty).ok_or_else(|| RejectReason::Column { column: name.clone(), ty: *ty })?);
+        }
+        Ok(())
+    }
+}
+
+/// A cell as a value of its column's type; `None` for what the type can't be, which only a foreign writer makes.
+#[inline]
+pub(crate) fn value_of(cell: Cell<'_>, ty: Type) -> Option<Value<'_>> {
+    Some(match (cell, ty) {
+        (Cell::Null, _) => Value::Null,
+        (Cell::Bool(value), _) => Value::Bool(value),
+        (Cell::Integer(value), Type::Date) => Value::Date(i32::try_from(value).ok()?),
+        (Cell::Integer(value), Type::Time) => Value::Time(value),
+        (Cell::Integer(value), _) => Value::Integer(value),
+        (Cell::Float(value), _) => Value::Double(f64::from(value)),
+        (Cell::Double(value), _) => Value::Double(value),
+        (Cell::Text(text), Type::Decimal) => Value::Decimal(Decimal::parse(text).ok()?),
+        (Cell::Text(text), _) => Value::Text(text),
+        (Cell::Bytes(bytes), Type::Uuid) => Value::Uuid(bytes.try_into().ok()?),
+        (Cell::Bytes(bytes), _) => Value::Bytes(bytes),
+        (Cell::Timestamp(ticks), _) => Value::Timestamp(ticks),
+        (Cell::DateTimeOffset { utc, .. }, _) => Value::Instant(utc),
+        (Cell::Variant { text, .. }, _) => Value::Text(text),
+        (Cell::Geometry { wkb, .. }, _) => Value::Bytes(wkb),
+    })
+}

@@ -1,0 +1,227 @@
+//! One event's bytes: key, stream and body into the arena, and the entry that points at them.
+
+use etl_schemas::dump::RowError;
+use etl_schemas::event::{EventFieldKind, put_integer_key, put_text_key, put_uuid_key};
+use etl_schemas::wire::{
+    FIXED32, FIXED64, LENGTH, VARINT, put_key, put_length_delimited, put_timestamp_fields, put_varint, varint_len,
+    zigzag,
+};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::expression::{Context, EvaluateError, Expr, Type, Value, write_text};
+use crate::mapping::{FieldAssignment, Mapping};
+use crate::order::Entry;
+
+/// Why a row is in quarantine.
+#[derive(Debug, Error)]
+pub(crate) enum RejectReason {
+    /// The row's bytes are no message of its table.
+    #[error("the row can't be decoded: {0}")]
+    Row(#[from] RowError),
+    /// A column's value isn't of the column's type.
+    #[error("column {column}: the value is no {ty}")]
+    Column { column: String, ty: Type },
+    /// An expression has no value.
+    #[error("{at}: {source}")]
+    Evaluate { at: String, source: EvaluateError },
+    /// NULL where a value must be.
+    #[error("{at} is NULL")]
+    Null { at: String },
+    /// Postgres' text can't hold it.
+    #[error("{at} holds a NUL character, which Postgres can't store in text")]
+    Nul { at: String },
+    /// A number past its field's range.
+    #[error("{at}: {value} is out of range of {kind}")]
+    Range { at: String, value: String, kind: &'static str },
+    /// More bytes than an event can have.
+    #[error("{at} is longer than {limit} bytes")]
+    TooLong { at: String, limit: usize },
+}
+
+impl RejectReason {
+    fn evaluate(at: &str) -> impl FnOnce(EvaluateError) -> RejectReason {
+        move |source| RejectReason::Evaluate { at: at.to_string(), source }
+    }
+}
+
+/// Runs one mapping for one row. `None` when its WHERE doesn't hold; the arena grows by the event's bytes alone.
+pub(super) fn emit(
+    mapping: &Mapping,
+    context: Context<'_>,
+    arena: &mut Vec<u8>,
+) -> Result<Option<Entry>, RejectReason> {
+    if let Some(condition) = &mapping.condition {
+        let holds = condition.condition(context).map_err(RejectReason::evaluate("WHERE"))?;
+        if holds != Some(true) {
+            return Ok(None);
+        }
+    }
+    let start = arena.len();
+    let entry = put_event(mapping, context, arena);
+    if entry.is_err() {
+        arena.truncate(start);
+    }
+    entry.map(Some)
+}
+
+fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Result<Entry, RejectReason> {
+    let start = arena.len();
+    let Value::Instant(occurred_at) = not_null(&mapping.occurred_at, "occurred_at", context)? else {
+        unreachable!("the compiler checked that occurred_at is an instant");
+    };
+    match not_null(&mapping.key, "key", context)? {
+        Value::Integer(value) => put_integer_key(arena, value),
+        Value::Text(text) => put_text_key(arena, without_nul(text, "key")?),
+        Value::Uuid(uuid) => put_uuid_key(arena, &uuid),
+        other => unreachable!("the compiler checked that a key is no {other:?}"),
+    }
+    let key_len = short_len(arena.len() - start, "key")?;
+    let key_prefix = Entry::prefix(&arena[start..]);
+    let Value::Text(stream) = not_null(&mapping.stream, "stream", context)? else {
+        unreachable!("the compiler checked that stream is text");
+    };
+    let stream_len = short_len(stream.len(), "stream")?;
+    arena.extend_from_slice(without_nul(stream, "stream")?.as_bytes());
+    let body = arena.len();
+    for field in &mapping.fields {
+        put_field(field, context, arena)?;
+    }
+    let too_long = || RejectReason::TooLong { at: "the block's events".to_string(), limit: u32::MAX as usize };
+    // The arena of a block's events is addressed in 32 bits.
+    u32::try_from(arena.len()).map_err(|_| too_long())?;
+    Ok(Entry {
+        occurred_at,
+        key_prefix,
+        offset: start as u32,
+        body_len: (arena.len() - body) as u32,
+        block: 0,
+        row: 0,
+        mapping: 0,
+        rank: mapping.rank,
+        key_len,
+        stream_len,
+    })
+}
+
+fn not_null<'a>(expr: &'a Expr, at: &str, context: Context<'a>) -> Result<Value<'a>, RejectReason> {
+    match expr.evaluate(context).map_err(RejectReason::evaluate(at))? {
+        Value::Null => Err(RejectReason::Null { at: at.to_string() }),
+        value => Ok(value),
+    }
+}
+
+fn short_len(length: usize, at: &str) -> Result<u16, RejectReason> {
+    let limit = usize::from(u16::MAX);
+    u16::try_from(length).map_err(|_| RejectReason::TooLong { at: at.to_string(), limit })
+}
+
+fn without_nul<'a>(text: &'a str, at: &str) -> Result<&'a str, RejectReason> {
+    match text.as_bytes().contains(&0) {
+        true => Err(RejectReason::Nul { at: at.to_string() }),
+        false => Ok(text),
+    }
+}
+
+/// Appends a field. A required field of its type's default value is left out, as proto3 does.
+fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -> Result<(), RejectReason> {
+    use EventFieldKind as F;
+    let value = field.value.evaluate(context).map_err(RejectReason::evaluate(&field.name))?;
+    let number = field.number;
+    match (&field.kind, value) {
+        (_, Value::Null) if field.optional => {}
+        (_, Value::Null) => return Err(RejectReason::Null { at: field.name.clone() }),
+        (F::Bool, Value::Bool(value)) => put_number(field, u64::from(value), out),
+        (F::Int32, Value::Integer(value)) => {
+            put_number(field, i64::from(in_range::<i32>(field, value, "int32")?) as u64, out);
+        }
+        (F::Int64 | F::Enum(_), Value::Integer(value)) => put_number(field, value as u64, out),
+        (F::UInt32, Value::Integer(value)) => {
+            put_number(field, u64::from(in_range::<u32>(field, value, "uint32")?), out);
+        }
+        (F::UInt64, Value::Integer(value)) => put_number(field, in_range::<u64>(field, value, "uint64")?, out),
+        (F::SInt32, Value::Integer(value)) => {
+            // An sint32's zigzag is that of 64 bits, as long as the value fits.
+            put_number(field, zigzag(i64::from(in_range::<i32>(field, value, "sint32")?)), out);
+        }
+        (F::SInt64, Value::Integer(value)) => put_number(field, zigzag(value), out),
+        (F::Double, value) => {
+            let bits = double(value).to_bits();
+            if bits != 0 || field.optional {
+                put_key(out, number, FIXED64);
+                out.extend_from_slice(&bits.to_le_bytes());
+            }
+        }
+        (F::Float, value) => put_float(field, double(value), out)?,
+        (F::String, Value::Text(text)) => put_bytes(field, without_nul_in(field, text)?.as_bytes(), out),
+        (F::String, Value::Uuid(uuid)) => {
+            let mut buffer = Uuid::encode_buffer();
+            let text = Uuid::from_bytes(uuid).hyphenated().encode_lower(&mut buffer);
+            put_length_delimited(out, number, text.as_bytes());
+        }
+        (F::String, value @ Value::Decimal(_)) => put_decimal(field, &value, context, out),
+        (F::Bytes, Value::Bytes(bytes)) => put_bytes(field, bytes, out),
+        (F::Bytes, Value::Uuid(uuid)) => put_bytes(field, &uuid, out),
+        (F::Timestamp, Value::Instant(ticks)) => {
+            let (seconds, nanos) = ticks.to_timestamp();
+            let length = if seconds == 0 { 0 } else { 1 + varint_len(seconds as u64) }
+                + if nanos == 0 { 0 } else { 1 + varint_len(nanos as u64) };
+            put_key(out, number, LENGTH);
+            put_varint(out, length as u64);
+            put_timestamp_fields(out, seconds, nanos);
+        }
+        (kind, value) => unreachable!("the compiler checked that {kind:?} gets no {value:?}"),
+    }
+    Ok(())
+}
+
+fn put_number(field: &FieldAssignment, value: u64, out: &mut Vec<u8>) {
+    if value != 0 || field.optional {
+        put_key(out, field.number, VARINT);
+        put_varint(out, value);
+    }
+}
+
+fn put_bytes(field: &FieldAssignment, bytes: &[u8], out: &mut Vec<u8>) {
+    if !bytes.is_empty() || field.optional {
+        put_length_delimited(out, field.number, bytes);
+    }
+}
+
+fn put_decimal(field: &FieldAssignment, value: &Value<'_>, context: Context<'_>, out: &mut Vec<u8>) {
+    let mut text = bumpalo::collections::String::new_in(context.arena);
+    write_text(&mut text, value).expect("an arena's string takes everything");
+    put_length_delimited(out, field.number, text.as_bytes());
+}
+
+fn put_float(field: &FieldAssignment, value: f64, out: &mut Vec<u8>) -> Result<(), RejectReason> {
+    let single = value as f32;
+    if single.is_infinite() && value.is_finite() {
+        return Err(RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind: "float" });
+    }
+    if single.to_bits() != 0 || field.optional {
+        put_key(out, field.number, FIXED32);
+        out.extend_from_slice(&single.to_bits().to_le_bytes());
+    }
+    Ok(())
+}
+
+fn double(value: Value<'_>) -> f64 {
+    match value {
+        Value::Double(value) => value,
+        Value::Integer(value) => value as f64,
+        other => unreachable!("the compiler checked that a double gets no {other:?}"),
+    }
+}
+
+fn in_range<T: TryFrom<i64>>(field: &FieldAssignment, value: i64, kind: &'static str) -> Result<T, RejectReason> {
+    let out_of_range = |_| RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind };
+    T::try_from(value).map_err(out_of_range)
+}
+
+fn without_nul_in<'a>(field: &FieldAssignment, text: &'a str) -> Result<&'a str, RejectReason> {
+    match text.as_bytes().contains(&0) {
+        true => Err(RejectReason::Nul { at: field.name.clone() }),
+        false => Ok(text),
+    }
+}

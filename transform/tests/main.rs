@@ -1,0 +1,12 @@
+//! The transform against real dumps: written with the dump's own writer into a temporary folder, read back through
+//! the public interface.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test, and says where")]
+
+mod accounting;
+mod diagnostics;
+mod expressions;
+mod happypancake;
+mod ordering;
+mod sample;
+mod strategies;
