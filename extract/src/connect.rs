@@ -52,8 +52,8 @@ pub enum ConnectError {
     },
     /// The server refuses the login.
     #[error(
-        "login failed for user '{user}' at {address}: {reason}; check the user in the URL, `password` under [source], \
-         and that the server allows SQL logins"
+        "login failed for user '{user}' at {address}; the server says: {reason} Check the user in the URL, `password` \
+         under [source], and that the server allows SQL logins"
     )]
     Login {
         /// Host and port.

@@ -73,9 +73,7 @@ fn list(columns: &[UnsupportedColumn]) -> String {
     for column in columns {
         text.push_str(&format!("\n  {column}"));
     }
-    text.push_str(
-        "\nexclude their tables, as in `exclude = [\"dbo.Name\"]` under [tables], or leave the columns to a view",
-    );
+    text.push_str("\nexclude their tables, as in `exclude = [\"dbo.Name\"]` under [tables] of etl.toml");
     text
 }
 

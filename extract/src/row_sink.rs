@@ -306,8 +306,9 @@ fn expected(column: &Column) -> Expected {
         SqlType::Real => E::Real,
         SqlType::Float => E::Float,
         SqlType::Char { .. } | SqlType::VarChar { .. } | SqlType::Text => {
-            let expressions = column.sql_type.select_expressions("", column.collation.as_deref());
-            E::Text { wide: expressions.iter().any(|expression| expression.starts_with("CAST")) }
+            // What isn't asked for as it is, the server converts to UTF-16.
+            let asked = column.sql_type.select_expressions("c", column.collation.as_deref());
+            E::Text { wide: asked != ["c"] }
         }
         SqlType::NChar { .. } | SqlType::NVarChar { .. } | SqlType::NText => E::Text { wide: true },
         SqlType::Xml | SqlType::Json | SqlType::HierarchyId => E::Text { wide: true },

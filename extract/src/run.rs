@@ -175,7 +175,7 @@ fn finished_tables(tables: &[TablePlan], report: &ExtractReport) -> Vec<Finished
         }
         if figures.parts_kept > 0 {
             let (kept, all) = (figures.parts_kept, table.parts.len());
-            notes.push(format!("{kept} of its {all} parts are from a run that was interrupted before this one."));
+            notes.push(format!("Parts kept from a run that was interrupted before this one: {kept} of {all}."));
         }
         FinishedTable { name: table.name().clone(), parts: table.parts.len() as u32, notes }
     };

@@ -54,6 +54,14 @@ fn one_that_hangs_up_is_no_sql_server() {
 }
 
 #[test]
+fn one_that_stays_silent_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let shown = refused(&format!("mssql://sa@{address}/shop?encrypt=off&silence_timeout=1"), PASSWORD);
+    assert!(shown.contains("sent nothing for 1 s (silence_timeout"), "{shown}");
+}
+
+#[test]
 fn an_untrusted_certificate_and_a_server_without_tls_say_the_way_out() {
     let shop = Source::shop();
     let shown = refused(&shop.url("encrypt=required"), PASSWORD);

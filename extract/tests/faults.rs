@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use etl_extract::extract;
 use etl_extract::report::{ExtractReport, Outcome};
 use etl_fixtures::sqlserver::faults::{Fault, FaultKind};
+use etl_fixtures::tds::Tls;
 use etl_schemas::dump::Dump;
 
 use crate::dumped::{assert_equal, assert_whole, first_column};
@@ -30,6 +31,19 @@ fn an_undisturbed_run_carries_every_row_in_the_order_of_its_key() {
     assert_eq!(rows, [("dbo.Log".to_string(), LOG as u64), ("dbo.Messages".to_string(), MESSAGES as u64)]);
     assert_eq!((report.load.queries, report.load.retries), (2, 0));
     assert_eq!(report.fingerprint.as_deref(), Some(Dump::open(out.path()).unwrap().fingerprint()));
+}
+
+#[test]
+fn any_number_of_connections_gives_the_same_dump() {
+    let source = Source::types(Tls::Off);
+    let out = tempfile::tempdir().unwrap();
+    let (one, many) = (out.path().join("one"), out.path().join("many"));
+    run(&source, &one);
+    let mut options = source.extract(&many);
+    options.jobs = 5;
+    let report = extract(&options, &(), &AtomicBool::new(false)).unwrap();
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failed);
+    assert_equal(&one, &many);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use etl_extract::error::ExtractError;
+use etl_extract::extract;
 use etl_extract::progress::{PlannedTable, Progress};
 use etl_extract::report::Outcome;
-use etl_extract::extract;
 use etl_schemas::dump::{Dump, DumpError};
 use etl_schemas::table::TableName;
 
@@ -60,6 +61,26 @@ fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_reads_the_rest() {
     let read_again = source.server.statistics().rows - read_before;
     assert!(read_again < MESSAGES as u64, "{read_again} rows were sent again");
     assert_equal(&calm, &halved);
+}
+
+/// Cancels the run as soon as it knows what to read.
+#[derive(Default)]
+struct CancelWhenPlanned(AtomicBool);
+
+impl Progress for CancelWhenPlanned {
+    fn planned(&self, _tables: &[PlannedTable]) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_silent_server_does_not_hold_up_a_cancelled_run() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    source.server.faults().delay(Duration::from_secs(3600), 0);
+    let watch = CancelWhenPlanned::default();
+    let report = extract(&source.extract(out.path()), &watch, &watch.0).unwrap();
+    assert_eq!((report.outcome, report.tables.len()), (Outcome::Cancelled, 0));
 }
 
 #[test]

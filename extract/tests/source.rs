@@ -4,8 +4,8 @@ use std::path::Path;
 
 use etl_extract::Extract;
 use etl_fixtures::cell::{Cell, OwnedCell};
-use etl_fixtures::sqlserver::database::{DatabaseDefinition, DatabaseWriter, TableDefinition};
 use etl_fixtures::sqlserver::all_types;
+use etl_fixtures::sqlserver::database::{DatabaseDefinition, DatabaseWriter, TableDefinition};
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
 use etl_fixtures::tds::Tls;
 use etl_schemas::dump::Level;
@@ -105,15 +105,14 @@ pub(crate) fn name(table: &str) -> TableName {
 
 fn messages() -> TableDefinition {
     let key = Key { name: "PK_Messages".into(), kind: KeyKind::Clustered, unique: true, columns: vec![0] };
-    let columns = vec![column(1, "Id", SqlType::Int, true), column(2, "Body", SqlType::NVarChar { length: None }, false)];
+    let columns =
+        vec![column(1, "Id", SqlType::Int, true), column(2, "Body", SqlType::NVarChar { length: None }, false)];
     TableDefinition::new(TableSchema { name: name("Messages"), message: "Messages".into(), columns, key: Some(key) })
 }
 
 fn log() -> TableDefinition {
-    let columns = vec![
-        column(1, "At", SqlType::BigInt, false),
-        column(2, "Text", SqlType::VarChar { length: Some(40) }, false),
-    ];
+    let columns =
+        vec![column(1, "At", SqlType::BigInt, false), column(2, "Text", SqlType::VarChar { length: Some(40) }, false)];
     TableDefinition::new(TableSchema { name: name("Log"), message: "Log".into(), columns, key: None })
 }
 

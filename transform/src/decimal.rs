@@ -29,24 +29,38 @@ pub enum DecimalError {
 }
 
 /// `units` / 10^`scale`. Two decimals of equal value and different scale are equal in [`Decimal::compare`] only.
+///
+/// The units are kept in two halves, because an `i128`'s alignment would make every value of an expression half as
+/// large again.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal {
-    units: i128,
+    high: i64,
+    low: u64,
     scale: u8,
 }
 
 impl Decimal {
+    #[inline]
+    fn of(units: i128, scale: u8) -> Decimal {
+        Decimal { high: (units >> 64) as i64, low: units as u64, scale }
+    }
+
+    #[inline]
+    fn units(self) -> i128 {
+        i128::from(self.high) << 64 | i128::from(self.low)
+    }
+
     /// From units and scale; the scale is at most 38.
     pub fn new(units: i128, scale: u8) -> Result<Decimal, DecimalError> {
         match units.unsigned_abs() < LIMIT.unsigned_abs() && u32::from(scale) <= DIGITS_MAX {
-            true => Ok(Decimal { units, scale }),
+            true => Ok(Decimal::of(units, scale)),
             false => Err(DecimalError::Overflow),
         }
     }
 
     /// A whole number.
     pub fn from_integer(value: i64) -> Decimal {
-        Decimal { units: i128::from(value), scale: 0 }
+        Decimal::of(i128::from(value), 0)
     }
 
     /// From plain notation: sign, digits, point, digits. Blanks around it are allowed, an exponent is not.
@@ -74,7 +88,7 @@ impl Decimal {
             }
         }
         match seen_digit {
-            true => Ok(Decimal { units: if negative { -units } else { units }, scale }),
+            true => Ok(Decimal::of(if negative { -units } else { units }, scale)),
             false => Err(DecimalError::Syntax),
         }
     }
@@ -95,7 +109,7 @@ impl Decimal {
 
     /// The nearest whole number, halves away from zero, when it fits.
     pub fn to_integer(self) -> Option<i64> {
-        i64::try_from(self.rescale(0).ok()?.units).ok()
+        i64::try_from(self.rescale(0).ok()?.units()).ok()
     }
 
     /// Digits behind the point.
@@ -105,7 +119,7 @@ impl Decimal {
 
     /// Number of digits in front of the point, 0 for values below 1.
     pub fn integer_digits(self) -> u32 {
-        let whole = self.units.unsigned_abs() / 10u128.pow(u32::from(self.scale));
+        let whole = self.units().unsigned_abs() / 10u128.pow(u32::from(self.scale));
         whole.checked_ilog10().map_or(0, |log| log + 1)
     }
 
@@ -113,11 +127,11 @@ impl Decimal {
     pub fn rescale(self, scale: u8) -> Result<Decimal, DecimalError> {
         if scale >= self.scale {
             let factor = power(scale - self.scale)?;
-            return Decimal::new(self.units.checked_mul(factor).ok_or(DecimalError::Overflow)?, scale);
+            return Decimal::new(self.units().checked_mul(factor).ok_or(DecimalError::Overflow)?, scale);
         }
         let factor = power(self.scale - scale)?;
-        let (quotient, rest) = (self.units / factor, self.units % factor);
-        let away = i128::from(rest.unsigned_abs() >= factor.unsigned_abs().div_ceil(2)) * self.units.signum();
+        let (quotient, rest) = (self.units() / factor, self.units() % factor);
+        let away = i128::from(rest.unsigned_abs() >= factor.unsigned_abs().div_ceil(2)) * self.units().signum();
         Decimal::new(quotient + away, scale)
     }
 
@@ -125,18 +139,18 @@ impl Decimal {
     pub fn checked_add(self, other: Decimal) -> Result<Decimal, DecimalError> {
         let scale = self.scale.max(other.scale);
         let (left, right) = (self.rescale(scale)?, other.rescale(scale)?);
-        Decimal::new(left.units + right.units, scale)
+        Decimal::new(left.units() + right.units(), scale)
     }
 
     /// The value with its sign changed.
     #[must_use]
     pub fn negate(self) -> Decimal {
-        Decimal { units: -self.units, scale: self.scale }
+        Decimal::of(-self.units(), self.scale)
     }
 
     /// The product; its scale is the sum of the two.
     pub fn checked_multiply(self, other: Decimal) -> Result<Decimal, DecimalError> {
-        let units = self.units.checked_mul(other.units).ok_or(DecimalError::Overflow)?;
+        let units = self.units().checked_mul(other.units()).ok_or(DecimalError::Overflow)?;
         Decimal::new(units, self.scale.checked_add(other.scale).ok_or(DecimalError::Overflow)?)
     }
 
@@ -144,9 +158,9 @@ impl Decimal {
     pub fn checked_remainder(self, other: Decimal) -> Result<Decimal, DecimalError> {
         let scale = self.scale.max(other.scale);
         let (left, right) = (self.rescale(scale)?, other.rescale(scale)?);
-        match right.units {
+        match right.units() {
             0 => Err(DecimalError::DivisionByZero),
-            divisor => Decimal::new(left.units % divisor, scale),
+            divisor => Decimal::new(left.units() % divisor, scale),
         }
     }
 
@@ -154,7 +168,7 @@ impl Decimal {
     ///
     /// The scale is that of Postgres (`select_div_scale` in `numeric.c`), which reckons in groups of four digits.
     pub fn checked_divide(self, other: Decimal) -> Result<Decimal, DecimalError> {
-        if other.units == 0 {
+        if other.units() == 0 {
             return Err(DecimalError::DivisionByZero);
         }
         let ((weight, first), (other_weight, other_first)) = (self.weight(), other.weight());
@@ -162,8 +176,8 @@ impl Decimal {
         let scale = (16 - quotient_weight * 4).max(i32::from(self.scale)).max(i32::from(other.scale));
         let scale = u8::try_from(scale).map_err(|_| DecimalError::Overflow)?;
         // units/10^a divided by units/10^b is their quotient with a-b digits; the others come by long division.
-        let divisor = other.units.unsigned_abs();
-        let (mut quotient, mut rest) = (self.units.unsigned_abs() / divisor, self.units.unsigned_abs() % divisor);
+        let divisor = other.units().unsigned_abs();
+        let (mut quotient, mut rest) = (self.units().unsigned_abs() / divisor, self.units().unsigned_abs() % divisor);
         let digits = i32::from(scale) + i32::from(other.scale) - i32::from(self.scale);
         for _ in 0..digits {
             rest = rest.checked_mul(10).ok_or(DecimalError::Overflow)?;
@@ -172,13 +186,13 @@ impl Decimal {
         }
         quotient += u128::from(rest >= divisor.div_ceil(2));
         let quotient = i128::try_from(quotient).map_err(|_| DecimalError::Overflow)?;
-        Decimal::new(quotient * self.units.signum() * other.units.signum(), scale)
+        Decimal::new(quotient * self.units().signum() * other.units().signum(), scale)
     }
 
     /// The place of the first group of four digits, and that group, as Postgres keeps them.
     fn weight(self) -> (i32, i128) {
         let one = 10u128.pow(u32::from(self.scale));
-        let units = self.units.unsigned_abs();
+        let units = self.units().unsigned_abs();
         let (mut whole, mut fraction) = (units / one, units % one);
         if whole > 0 {
             let mut weight = 0;
@@ -210,7 +224,7 @@ impl Decimal {
         let split = |decimal: Decimal| {
             let one = 10i128.pow(u32::from(decimal.scale));
             let aligned = 10i128.pow(DIGITS_MAX - u32::from(decimal.scale));
-            (decimal.units / one, decimal.units % one * aligned)
+            (decimal.units() / one, decimal.units() % one * aligned)
         };
         split(self).cmp(&split(other))
     }
@@ -224,8 +238,8 @@ fn power(exponent: u8) -> Result<i128, DecimalError> {
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = 10u128.pow(u32::from(self.scale));
-        let units = self.units.unsigned_abs();
-        if self.units < 0 {
+        let units = self.units().unsigned_abs();
+        if self.units() < 0 {
             f.write_str("-")?;
         }
         match self.scale {

@@ -19,11 +19,11 @@ use uuid::Uuid;
 
 pub use bound::{Bound, Bounds, ZoneBound};
 pub use cast::CastTarget;
-pub use evaluate::{Context, EvaluateError};
+pub use evaluate::{Context, EvaluateError, Evaluated};
 pub use like::Like;
 pub use parse::{parse_date, parse_instant, parse_time, parse_timestamp};
 pub use text::TextFunction;
-pub use value::{Type, Value, write_text};
+pub use value::{Type, UuidValue, Value, write_text};
 
 use crate::zone::Zone;
 

@@ -429,3 +429,27 @@ fn deep_and_long_statements_are_refused_not_overflowed() {
     refused(&vec!["1"; 9_000].join(" + "), "nested too deeply");
     refused(&vec!["1"; 11_000].join(" + "), "at most 20000 can be compiled");
 }
+
+proptest::proptest! {
+    /// Words of the language in any order, and any text: errors come back, nothing else.
+    #[test]
+    fn hostile_statements_never_panic(
+        words in proptest::collection::vec(proptest::sample::select(vec![
+            "INSERT INTO", "MessageSent", "SELECT", "FROM", "Messages", "m", "m.Id", "AS", "key", ",", "(", ")", "'", "''", "\"",
+            "[", "]", ";", "--", "/*", "CASE", "WHEN", "THEN", "ELSE", "END", "CAST", "trim", "1", "-", "NULL", "NOT",
+            "AT TIME ZONE", "'UTC'", "LEFT JOIN", "Members", "ON", "=", "IN", "LIKE", "BETWEEN", "AND", "::", "é", "9e999",
+            "substring", "position", "uuid5", "concat", "occurred_at", "stream", "*", "99999999999999999999",
+        ]), 0..40),
+        noise: String,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let project = project(folder.path());
+        let tables = [table("Messages", &[("Id", SqlType::Int)], Some("Id"))];
+        let catalog = catalog(&project, EVENTS);
+        for text in [words.join(" "), format!("INSERT INTO MessageSent SELECT {} FROM Messages m", words.join(" ")), noise] {
+            if let Err(error) = compile(&project, &tables, &catalog, &text) {
+                proptest::prop_assert!(!error.to_string().contains("defect"), "{}: {}", text, error);
+            }
+        }
+    }
+}

@@ -103,9 +103,9 @@ mod tests {
     use ::tiberius::numeric::Numeric;
     use ::tiberius::time::{Date, DateTime2, DateTimeOffset, Time};
 
-    fn text(base: &str, value: ColumnData<'_>) -> String {
+    fn text(base: &str, value: &ColumnData<'_>) -> String {
         let mut out = String::new();
-        match write_text(&mut out, base, &value) {
+        match write_text(&mut out, base, value) {
             Ok(()) => out,
             Err(reason) => reason,
         }
@@ -113,24 +113,24 @@ mod tests {
 
     #[test]
     fn every_base_type_has_its_text() {
-        assert_eq!(text("bit", ColumnData::Bit(Some(true))), "1");
-        assert_eq!(text("bigint", ColumnData::I64(Some(i64::MIN))), "-9223372036854775808");
-        assert_eq!(text("float", ColumnData::F64(Some(1e300))), "1e300");
-        assert_eq!(text("decimal", ColumnData::Numeric(Some(Numeric::new_with_scale(-5, 2)))), "-0.05");
-        assert_eq!(text("varbinary", ColumnData::Binary(Some(vec![0, 255].into()))), "0x00FF");
-        assert_eq!(text("date", ColumnData::Date(Some(Date::new(0)))), "0001-01-01");
-        assert_eq!(text("time", ColumnData::Time(Some(Time::new(1, 7)))), "00:00:00.0000001");
+        assert_eq!(text("bit", &ColumnData::Bit(Some(true))), "1");
+        assert_eq!(text("bigint", &ColumnData::I64(Some(i64::MIN))), "-9223372036854775808");
+        assert_eq!(text("float", &ColumnData::F64(Some(1e300))), "1e300");
+        assert_eq!(text("decimal", &ColumnData::Numeric(Some(Numeric::new_with_scale(-5, 2)))), "-0.05");
+        assert_eq!(text("varbinary", &ColumnData::Binary(Some(vec![0, 255].into()))), "0x00FF");
+        assert_eq!(text("date", &ColumnData::Date(Some(Date::new(0)))), "0001-01-01");
+        assert_eq!(text("time", &ColumnData::Time(Some(Time::new(1, 7)))), "00:00:00.0000001");
         let noon = DateTime2::new(Date::new(719_162), Time::new(43_200, 0));
-        assert_eq!(text("datetime2", ColumnData::DateTime2(Some(noon))), "1970-01-01T12:00:00");
+        assert_eq!(text("datetime2", &ColumnData::DateTime2(Some(noon))), "1970-01-01T12:00:00");
         let offset = ColumnData::DateTimeOffset(Some(DateTimeOffset::new(noon, -150)));
-        assert_eq!(text("datetimeoffset", offset), "1970-01-01T09:30:00-02:30");
+        assert_eq!(text("datetimeoffset", &offset), "1970-01-01T09:30:00-02:30");
     }
 
     #[test]
     fn money_is_exact_or_refused() {
-        assert_eq!(text("money", ColumnData::F64(Some(-0.5))), "-0.5000");
-        assert_eq!(text("smallmoney", ColumnData::F64(Some(214_748.364_7))), "214748.3647");
-        assert_eq!(text("money", ColumnData::F64(Some(900_719_925_474.099_1))), "900719925474.0991");
-        assert!(text("money", ColumnData::F64(Some(922_337_203_685_477.6))).contains("exactly"));
+        assert_eq!(text("money", &ColumnData::F64(Some(-0.5))), "-0.5000");
+        assert_eq!(text("smallmoney", &ColumnData::F64(Some(214_748.364_7))), "214748.3647");
+        assert_eq!(text("money", &ColumnData::F64(Some(900_719_925_474.099_1))), "900719925474.0991");
+        assert!(text("money", &ColumnData::F64(Some(922_337_203_685_477.6))).contains("exactly"));
     }
 }

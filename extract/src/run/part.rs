@@ -17,7 +17,8 @@ use crate::row_sink::RowSink;
 use crate::row_source::RowSource;
 use crate::row_source::tiberius::Tiberius;
 
-/// Times that a part is read again. With the pauses between them that is over a minute: a failover takes that long.
+/// Times that a part is read again. With the pauses between them that is three quarters of a minute: a failover takes
+/// that long.
 const RETRIES_MAX: u32 = 8;
 /// The first pause; each one after is twice as long, up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
@@ -135,5 +136,18 @@ fn expect_rows(sent: Option<u64>, received: u64) -> Result<(), SourceError> {
     match sent {
         Some(sent) if sent != received => Err(SourceError::Count { sent, received }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_sent_and_did_not_arrive_is_read_again() {
+        assert!(expect_rows(Some(7), 7).is_ok() && expect_rows(None, 7).is_ok());
+        let error = expect_rows(Some(8), 7).unwrap_err();
+        assert_eq!(error.to_string(), "the server counted 8 rows, 7 arrived");
+        assert_eq!(error.action(), Action::Retry);
     }
 }

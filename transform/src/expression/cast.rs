@@ -5,7 +5,7 @@ use bumpalo::collections::String as ArenaString;
 use etl_schemas::ticks::{PER_SECOND, Ticks};
 use uuid::Uuid;
 
-use super::evaluate::EvaluateError;
+use super::evaluate::{EvaluateError, Evaluated};
 use super::parse::{parse_date, parse_instant, parse_time, parse_timestamp};
 use super::{Type, Value, write_text};
 use crate::decimal::{Decimal, DecimalError};
@@ -65,8 +65,8 @@ impl CastTarget {
     }
 
     /// Converts a value whose type [`CastTarget::takes`].
-    pub(super) fn convert<'a>(self, value: Value<'a>, arena: &'a Bump) -> Result<Value<'a>, EvaluateError> {
-        let failed = || EvaluateError::cast(&value, self.result());
+    pub(super) fn convert<'a>(self, value: Value<'a>, arena: &'a Bump) -> Evaluated<Value<'a>> {
+        let failed = || Box::new(EvaluateError::cast(&value, self.result()));
         Ok(match (self, value) {
             (_, Value::Null) => Value::Null,
             (CastTarget::Text(length), value) => Value::Text(cut(text_of(value, arena), length)),
@@ -84,7 +84,7 @@ impl CastTarget {
             (CastTarget::Double, Value::Decimal(value)) => Value::Double(value.to_double()),
             (CastTarget::Double, Value::Text(text)) => Value::Double(text.trim().parse().map_err(|_| failed())?),
             (CastTarget::Uuid, Value::Text(text)) => {
-                Value::Uuid(*Uuid::try_parse(text.trim()).map_err(|_| failed())?.as_bytes())
+                Value::Uuid(Uuid::try_parse(text.trim()).map_err(|_| failed())?.into())
             }
             (CastTarget::Date, Value::Timestamp(ticks)) => Value::Date(ticks.to_days().0),
             (CastTarget::Date, Value::Text(text)) => Value::Date(parse_date(text).ok_or_else(failed)?),

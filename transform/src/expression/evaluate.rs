@@ -1,7 +1,7 @@
 //! Evaluation of an expression for one row.
 
 use bumpalo::Bump;
-use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
+use bumpalo::collections::String as ArenaString;
 use etl_schemas::ticks::Ticks;
 use etl_schemas::uuid5::uuid5;
 use thiserror::Error;
@@ -45,12 +45,21 @@ pub enum EvaluateError {
     },
 }
 
+/// A value, or why there is none. The error is boxed, since every node of a tree hands one of these up for every row.
+pub type Evaluated<T> = Result<T, Box<EvaluateError>>;
+
 impl EvaluateError {
+    #[cold]
     pub(super) fn cast(value: &Value<'_>, target: Type) -> EvaluateError {
         let mut text = String::new();
         write_text(&mut text, value).expect("a string takes everything");
         EvaluateError::Cast { value: excerpt(&text), target }
     }
+}
+
+#[cold]
+fn unknown_enum_value(text: &str, name: &str) -> Box<EvaluateError> {
+    Box::new(EvaluateError::UnknownEnumValue { value: excerpt(text), name: name.to_string() })
 }
 
 /// The first 60 characters, so that a message stays readable.
@@ -74,7 +83,7 @@ pub struct Context<'a> {
 
 impl Expr {
     /// The value for one row.
-    pub fn evaluate<'a>(&'a self, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+    pub fn evaluate<'a>(&'a self, context: Context<'a>) -> Evaluated<Value<'a>> {
         Ok(match self {
             Expr::Literal(Literal::Text(text)) => Value::Text(text),
             Expr::Literal(Literal::Value(value)) => *value,
@@ -113,27 +122,24 @@ impl Expr {
                     put_text(&mut name, &kind);
                     name.push(':');
                     put_text(&mut name, &value);
-                    Value::Uuid(uuid5(namespace, name.as_bytes()).into_bytes())
+                    Value::Uuid(uuid5(namespace, name.as_bytes()).into())
                 }
             },
             Expr::ToInstant(zone, operand) => match operand.evaluate(context)? {
                 Value::Timestamp(wall) => {
-                    Value::Instant(zone.to_instant(wall).ok_or(EvaluateError::OffCalendar(wall))?)
+                    Value::Instant(zone.to_instant(wall).ok_or_else(|| Box::new(EvaluateError::OffCalendar(wall)))?)
                 }
                 other => other,
             },
             Expr::ToWall(zone, operand) => match operand.evaluate(context)? {
                 Value::Instant(instant) => {
-                    Value::Timestamp(zone.to_wall(instant).ok_or(EvaluateError::OffCalendar(instant))?)
+                    Value::Timestamp(zone.to_wall(instant).ok_or_else(|| Box::new(EvaluateError::OffCalendar(instant)))?)
                 }
                 other => other,
             },
             Expr::EnumNumber(names, operand) => match operand.evaluate(context)? {
                 Value::Text(text) => {
-                    let number = names.number(text).ok_or_else(|| EvaluateError::UnknownEnumValue {
-                        value: excerpt(text),
-                        name: names.name.clone(),
-                    })?;
+                    let number = names.number(text).ok_or_else(|| unknown_enum_value(text, &names.name))?;
                     Value::Integer(i64::from(number))
                 }
                 other => other,
@@ -142,7 +148,7 @@ impl Expr {
     }
 
     /// The value of a condition; `None` is NULL. AND and OR don't look at their right side when the left one decides.
-    pub fn condition<'a>(&'a self, context: Context<'a>) -> Result<Option<bool>, EvaluateError> {
+    pub fn condition<'a>(&'a self, context: Context<'a>) -> Evaluated<Option<bool>> {
         Ok(match self {
             Expr::And(left, right) => match left.condition(context)? {
                 Some(false) => Some(false),
@@ -172,7 +178,7 @@ fn compare<'a>(
     left: &'a Expr,
     right: &'a Expr,
     context: Context<'a>,
-) -> Result<Value<'a>, EvaluateError> {
+) -> Evaluated<Value<'a>> {
     let order = left.evaluate(context)?.compare(&right.evaluate(context)?);
     Ok(truth(order.map(|order| match comparison {
         Comparison::Equal => order.is_eq(),
@@ -184,7 +190,7 @@ fn compare<'a>(
     })))
 }
 
-fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Result<bool, EvaluateError> {
+fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<bool> {
     let (left, right) = (left.evaluate(context)?, right.evaluate(context)?);
     Ok(match left.compare(&right) {
         Some(order) => order.is_ne(),
@@ -192,7 +198,7 @@ fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Res
     })
 }
 
-fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Result<Option<bool>, EvaluateError> {
+fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Evaluated<Option<bool>> {
     let operand = operand.evaluate(context)?;
     let mut answer = Some(false);
     for item in list {
@@ -205,14 +211,14 @@ fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Resul
     Ok(answer)
 }
 
-fn is_like<'a>(like: &'a Like, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+fn is_like<'a>(like: &'a Like, context: Context<'a>) -> Evaluated<Value<'a>> {
     Ok(match (like.text.evaluate(context)?, like.pattern.evaluate(context)?) {
         (Value::Text(text), Value::Text(pattern)) => Value::Bool(like.matches(text, pattern)),
         _ => Value::Null,
     })
 }
 
-fn evaluate_case<'a>(case: &'a Case, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+fn evaluate_case<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<Value<'a>> {
     let operand = match &case.operand {
         Some(operand) => Some(operand.evaluate(context)?),
         None => None,
@@ -229,7 +235,7 @@ fn evaluate_case<'a>(case: &'a Case, context: Context<'a>) -> Result<Value<'a>, 
     case.otherwise.evaluate(context)
 }
 
-fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
     for option in options {
         let value = option.evaluate(context)?;
         if !value.is_null() {
@@ -239,31 +245,47 @@ fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Result<Value<'a>, 
     Ok(Value::Null)
 }
 
+/// Room that keeps names of streams and the like from growing step by step.
+const SHORT_TEXT_BYTES: usize = 64;
+
 fn put_text(out: &mut ArenaString<'_>, value: &Value<'_>) {
     match value {
         Value::Text(text) => out.push_str(text),
+        Value::Integer(value) => put_integer(out, *value),
         other => write_text(out, other).expect("an arena's string takes everything"),
     }
 }
 
-fn concat<'a>(parts: &'a [Expr], context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
-    // The parts' own texts are made before ours grows, so that an arena's last piece is always the growing one.
-    let mut values = ArenaVec::with_capacity_in(parts.len(), context.arena);
-    for part in parts {
-        values.push(part.evaluate(context)?);
+/// Decimal digits without the formatter's machinery: ids in streams and uuids are made from them for every event.
+fn put_integer(out: &mut ArenaString<'_>, value: i64) {
+    if value < 0 {
+        out.push('-');
     }
-    let mut out = ArenaString::new_in(context.arena);
-    for value in &values {
-        match value {
+    let (mut digits, mut first, mut rest) = ([0; 20], 20, value.unsigned_abs());
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.push_str(std::str::from_utf8(&digits[first..]).expect("digits are ASCII"));
+}
+
+fn concat<'a>(parts: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
+    let mut out = ArenaString::with_capacity_in(SHORT_TEXT_BYTES, context.arena);
+    for part in parts {
+        match part.evaluate(context)? {
             // Postgres' concat writes booleans in their short form, unlike its CAST.
-            Value::Bool(truth) => out.push(if *truth { 't' } else { 'f' }),
-            value => put_text(&mut out, value),
+            Value::Bool(truth) => out.push(if truth { 't' } else { 'f' }),
+            value => put_text(&mut out, &value),
         }
     }
     Ok(Value::Text(out.into_bump_str()))
 }
 
-fn append<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Result<Value<'a>, EvaluateError> {
+fn append<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
     Ok(match (left.evaluate(context)?, right.evaluate(context)?) {
         (Value::Null, _) | (_, Value::Null) => Value::Null,
         (left, right) => {
@@ -280,13 +302,13 @@ fn call<'a>(
     function: text::TextFunction,
     arguments: &'a [Expr],
     context: Context<'a>,
-) -> Result<Value<'a>, EvaluateError> {
-    let mut values = ArenaVec::with_capacity_in(arguments.len(), context.arena);
-    for argument in arguments {
-        match argument.evaluate(context)? {
-            Value::Null => return Ok(Value::Null),
-            value => values.push(value),
+) -> Evaluated<Value<'a>> {
+    let mut values = [Value::Null; text::ARGUMENTS_MAX];
+    for (value, argument) in values.iter_mut().zip(arguments) {
+        *value = argument.evaluate(context)?;
+        if value.is_null() {
+            return Ok(Value::Null);
         }
     }
-    text::apply(function, &values, context.arena)
+    text::apply(function, &values[..arguments.len()], context.arena)
 }

@@ -4,7 +4,7 @@ use bumpalo::Bump;
 use bumpalo::collections::String as ArenaString;
 
 use super::Value;
-use super::evaluate::EvaluateError;
+use super::evaluate::{EvaluateError, Evaluated};
 
 /// A function whose result is NULL when one of its arguments is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub enum TextFunction {
     Position,
 }
 
+/// No function here takes more arguments.
+pub(super) const ARGUMENTS_MAX: usize = 3;
+
 /// The argument at `index`, which the compiler has checked to be text.
 fn text<'a>(arguments: &[Value<'a>], index: usize) -> &'a str {
     match arguments.get(index) {
@@ -50,7 +53,7 @@ pub(super) fn apply<'a>(
     function: TextFunction,
     arguments: &[Value<'a>],
     arena: &'a Bump,
-) -> Result<Value<'a>, EvaluateError> {
+) -> Evaluated<Value<'a>> {
     use TextFunction as F;
     let first = text(arguments, 0);
     let trimmed = |c: char| match arguments.get(1) {
@@ -89,12 +92,12 @@ fn right_start(text: &str, count: i64) -> i64 {
 }
 
 /// SQL's substring: places before the first character count, though nothing stands there.
-fn substring<'a>(text: &'a str, arguments: &[Value<'a>]) -> Result<&'a str, EvaluateError> {
+fn substring<'a>(text: &'a str, arguments: &[Value<'a>]) -> Evaluated<&'a str> {
     let start = integer(arguments, 1);
     let end = match arguments.len() {
         2 => i64::MAX,
         _ => match integer(arguments, 2) {
-            length if length < 0 => return Err(EvaluateError::NegativeLength),
+            length if length < 0 => return Err(Box::new(EvaluateError::NegativeLength)),
             length => start.saturating_add(length),
         },
     };

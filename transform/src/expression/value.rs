@@ -56,6 +56,33 @@ impl fmt::Display for Type {
     }
 }
 
+/// A UUID as two big-endian halves. Sixteen bytes would lie unaligned behind a value's tag, and copying them there
+/// took a quarter of all evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UuidValue(u64, u64);
+
+impl UuidValue {
+    /// Its sixteen bytes, in RFC 9562's order.
+    pub fn to_bytes(self) -> [u8; 16] {
+        Uuid::from(self).into_bytes()
+    }
+}
+
+impl From<Uuid> for UuidValue {
+    #[inline]
+    fn from(uuid: Uuid) -> UuidValue {
+        let (high, low) = uuid.as_u64_pair();
+        UuidValue(high, low)
+    }
+}
+
+impl From<UuidValue> for Uuid {
+    #[inline]
+    fn from(value: UuidValue) -> Uuid {
+        Uuid::from_u64_pair(value.0, value.1)
+    }
+}
+
 /// A value; text and bytes are borrowed from the row, the program or the row's arena.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs, reason = "the variants are those of `Type`")]
@@ -67,7 +94,7 @@ pub enum Value<'a> {
     Double(f64),
     Text(&'a str),
     Bytes(&'a [u8]),
-    Uuid([u8; 16]),
+    Uuid(UuidValue),
     /// Days since 1970-01-01.
     Date(i32),
     /// Nanoseconds of the day.
@@ -139,7 +166,7 @@ pub fn write_text(out: &mut impl fmt::Write, value: &Value<'_>) -> fmt::Result {
             out.write_str("\\x")?;
             value.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
         }
-        Value::Uuid(value) => write!(out, "{}", Uuid::from_bytes(*value).hyphenated()),
+        Value::Uuid(value) => write!(out, "{}", Uuid::from(*value).hyphenated()),
         Value::Date(days) => write_date(out, *days),
         Value::Time(nanos) => write_time(out, *nanos),
         Value::Timestamp(ticks) => write_timestamp(out, *ticks),

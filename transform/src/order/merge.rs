@@ -380,3 +380,6 @@ impl Frontier {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,13 +169,14 @@ impl MappingScanner<'_> {
         lookups: &'a Lookups,
         bump: &Bump,
         arena: &mut Vec<u8>,
-    ) -> Result<Option<Entry>, RejectReason> {
+    ) -> Result<Option<Entry>, Box<RejectReason>> {
         joined.values.clear();
         joined.values.resize(self.width, Value::Null);
         for (join, decoder) in &self.joins {
             let context = Context { row, joined: &joined.values, arena: bump };
             let key = join.key.evaluate(context);
-            let key = key.map_err(|source| RejectReason::Evaluate { at: "ON".to_string(), source })?;
+            let key = key
+                .map_err(|source| Box::new(RejectReason::Evaluate { at: "ON".to_string(), source: *source }))?;
             match lookups.get(join.lookup).find(&key) {
                 None if join.keeps_all => {}
                 None => return Ok(None),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use etl_schemas::dump::{Cell, RowLayout, RowReader};
 use etl_schemas::table::TableSchema;
+use uuid::Uuid;
 
 use super::emit::RejectReason;
 use crate::decimal::Decimal;
@@ -34,11 +35,12 @@ impl Decoder {
         row: &'a [u8],
         cells: &mut Vec<Cell<'a>>,
         values: &mut Vec<Value<'a>>,
-    ) -> Result<(), RejectReason> {
-        self.reader.read(row, cells)?;
+    ) -> Result<(), Box<RejectReason>> {
+        self.reader.read(row, cells).map_err(|error| Box::new(RejectReason::Row(error)))?;
         values.clear();
         for (cell, (ty, name)) in cells.iter().zip(&self.types) {
-            values.push(value_of(*cell, *ty).ok_or_else(|| RejectReason::Column { column: name.clone(), ty: *ty })?);
+            let wrong = || Box::new(RejectReason::Column { column: name.clone(), ty: *ty });
+            values.push(value_of(*cell, *ty).ok_or_else(wrong)?);
         }
         Ok(())
     }
@@ -57,7 +59,7 @@ pub(crate) fn value_of(cell: Cell<'_>, ty: Type) -> Option<Value<'_>> {
         (Cell::Double(value), _) => Value::Double(value),
         (Cell::Text(text), Type::Decimal) => Value::Decimal(Decimal::parse(text).ok()?),
         (Cell::Text(text), _) => Value::Text(text),
-        (Cell::Bytes(bytes), Type::Uuid) => Value::Uuid(bytes.try_into().ok()?),
+        (Cell::Bytes(bytes), Type::Uuid) => Value::Uuid(Uuid::from_slice(bytes).ok()?.into()),
         (Cell::Bytes(bytes), _) => Value::Bytes(bytes),
         (Cell::Timestamp(ticks), _) => Value::Timestamp(ticks),
         (Cell::DateTimeOffset { utc, .. }, _) => Value::Instant(utc),

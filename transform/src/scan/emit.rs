@@ -40,8 +40,8 @@ pub(crate) enum RejectReason {
 }
 
 impl RejectReason {
-    fn evaluate(at: &str) -> impl FnOnce(EvaluateError) -> RejectReason {
-        move |source| RejectReason::Evaluate { at: at.to_string(), source }
+    fn evaluate(at: &str) -> impl FnOnce(Box<EvaluateError>) -> Box<RejectReason> {
+        move |source| Box::new(RejectReason::Evaluate { at: at.to_string(), source: *source })
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn emit(
     mapping: &Mapping,
     context: Context<'_>,
     arena: &mut Vec<u8>,
-) -> Result<Option<Entry>, RejectReason> {
+) -> Result<Option<Entry>, Box<RejectReason>> {
     if let Some(condition) = &mapping.condition {
         let holds = condition.condition(context).map_err(RejectReason::evaluate("WHERE"))?;
         if holds != Some(true) {
@@ -65,7 +65,7 @@ pub(super) fn emit(
     entry.map(Some)
 }
 
-fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Result<Entry, RejectReason> {
+fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Result<Entry, Box<RejectReason>> {
     let start = arena.len();
     let Value::Instant(occurred_at) = not_null(&mapping.occurred_at, "occurred_at", context)? else {
         unreachable!("the compiler checked that occurred_at is an instant");
@@ -73,7 +73,7 @@ fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Re
     match not_null(&mapping.key, "key", context)? {
         Value::Integer(value) => put_integer_key(arena, value),
         Value::Text(text) => put_text_key(arena, without_nul(text, "key")?),
-        Value::Uuid(uuid) => put_uuid_key(arena, &uuid),
+        Value::Uuid(uuid) => put_uuid_key(arena, &uuid.to_bytes()),
         other => unreachable!("the compiler checked that a key is no {other:?}"),
     }
     let key_len = short_len(arena.len() - start, "key")?;
@@ -87,7 +87,8 @@ fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Re
     for field in &mapping.fields {
         put_field(field, context, arena)?;
     }
-    let too_long = || RejectReason::TooLong { at: "the block's events".to_string(), limit: u32::MAX as usize };
+    let limit = u32::MAX as usize;
+    let too_long = || Box::new(RejectReason::TooLong { at: "the block's events".to_string(), limit });
     // The arena of a block's events is addressed in 32 bits.
     u32::try_from(arena.len()).map_err(|_| too_long())?;
     Ok(Entry {
@@ -104,33 +105,33 @@ fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Re
     })
 }
 
-fn not_null<'a>(expr: &'a Expr, at: &str, context: Context<'a>) -> Result<Value<'a>, RejectReason> {
+fn not_null<'a>(expr: &'a Expr, at: &str, context: Context<'a>) -> Result<Value<'a>, Box<RejectReason>> {
     match expr.evaluate(context).map_err(RejectReason::evaluate(at))? {
-        Value::Null => Err(RejectReason::Null { at: at.to_string() }),
+        Value::Null => Err(Box::new(RejectReason::Null { at: at.to_string() })),
         value => Ok(value),
     }
 }
 
-fn short_len(length: usize, at: &str) -> Result<u16, RejectReason> {
+fn short_len(length: usize, at: &str) -> Result<u16, Box<RejectReason>> {
     let limit = usize::from(u16::MAX);
-    u16::try_from(length).map_err(|_| RejectReason::TooLong { at: at.to_string(), limit })
+    u16::try_from(length).map_err(|_| Box::new(RejectReason::TooLong { at: at.to_string(), limit }))
 }
 
-fn without_nul<'a>(text: &'a str, at: &str) -> Result<&'a str, RejectReason> {
+fn without_nul<'a>(text: &'a str, at: &str) -> Result<&'a str, Box<RejectReason>> {
     match text.as_bytes().contains(&0) {
-        true => Err(RejectReason::Nul { at: at.to_string() }),
+        true => Err(Box::new(RejectReason::Nul { at: at.to_string() })),
         false => Ok(text),
     }
 }
 
 /// Appends a field. A required field of its type's default value is left out, as proto3 does.
-fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -> Result<(), RejectReason> {
+fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -> Result<(), Box<RejectReason>> {
     use EventFieldKind as F;
     let value = field.value.evaluate(context).map_err(RejectReason::evaluate(&field.name))?;
     let number = field.number;
     match (&field.kind, value) {
         (_, Value::Null) if field.optional => {}
-        (_, Value::Null) => return Err(RejectReason::Null { at: field.name.clone() }),
+        (_, Value::Null) => return Err(Box::new(RejectReason::Null { at: field.name.clone() })),
         (F::Bool, Value::Bool(value)) => put_number(field, u64::from(value), out),
         (F::Int32, Value::Integer(value)) => {
             put_number(field, i64::from(in_range::<i32>(field, value, "int32")?) as u64, out);
@@ -156,12 +157,12 @@ fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -
         (F::String, Value::Text(text)) => put_bytes(field, without_nul_in(field, text)?.as_bytes(), out),
         (F::String, Value::Uuid(uuid)) => {
             let mut buffer = Uuid::encode_buffer();
-            let text = Uuid::from_bytes(uuid).hyphenated().encode_lower(&mut buffer);
+            let text = Uuid::from(uuid).hyphenated().encode_lower(&mut buffer);
             put_length_delimited(out, number, text.as_bytes());
         }
         (F::String, value @ Value::Decimal(_)) => put_decimal(field, &value, context, out),
         (F::Bytes, Value::Bytes(bytes)) => put_bytes(field, bytes, out),
-        (F::Bytes, Value::Uuid(uuid)) => put_bytes(field, &uuid, out),
+        (F::Bytes, Value::Uuid(uuid)) => put_bytes(field, &uuid.to_bytes(), out),
         (F::Timestamp, Value::Instant(ticks)) => {
             let (seconds, nanos) = ticks.to_timestamp();
             let length = if seconds == 0 { 0 } else { 1 + varint_len(seconds as u64) }
@@ -194,10 +195,10 @@ fn put_decimal(field: &FieldAssignment, value: &Value<'_>, context: Context<'_>,
     put_length_delimited(out, field.number, text.as_bytes());
 }
 
-fn put_float(field: &FieldAssignment, value: f64, out: &mut Vec<u8>) -> Result<(), RejectReason> {
+fn put_float(field: &FieldAssignment, value: f64, out: &mut Vec<u8>) -> Result<(), Box<RejectReason>> {
     let single = value as f32;
     if single.is_infinite() && value.is_finite() {
-        return Err(RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind: "float" });
+        return Err(Box::new(RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind: "float" }));
     }
     if single.to_bits() != 0 || field.optional {
         put_key(out, field.number, FIXED32);
@@ -214,14 +215,15 @@ fn double(value: Value<'_>) -> f64 {
     }
 }
 
-fn in_range<T: TryFrom<i64>>(field: &FieldAssignment, value: i64, kind: &'static str) -> Result<T, RejectReason> {
-    let out_of_range = |_| RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind };
+fn in_range<T: TryFrom<i64>>(field: &FieldAssignment, value: i64, kind: &'static str) -> Result<T, Box<RejectReason>> {
+    let out_of_range =
+        |_| Box::new(RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind });
     T::try_from(value).map_err(out_of_range)
 }
 
-fn without_nul_in<'a>(field: &FieldAssignment, text: &'a str) -> Result<&'a str, RejectReason> {
+fn without_nul_in<'a>(field: &FieldAssignment, text: &'a str) -> Result<&'a str, Box<RejectReason>> {
     match text.as_bytes().contains(&0) {
-        true => Err(RejectReason::Nul { at: field.name.clone() }),
+        true => Err(Box::new(RejectReason::Nul { at: field.name.clone() })),
         false => Ok(text),
     }
 }

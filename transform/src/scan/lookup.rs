@@ -11,7 +11,7 @@ use etl_schemas::wire::{FIXED32, FIXED64, LENGTH, VARINT, WireError, WireReader,
 
 use super::decode::value_of;
 use crate::error::TransformError;
-use crate::expression::Value;
+use crate::expression::{UuidValue, Value};
 use crate::mapping::{LookupTable, Program, column_type};
 
 /// Where an entry lies: offset and length.
@@ -51,7 +51,7 @@ type Map<K> = HashMap<K, Place, BuildHasherDefault<Multiplicative>>;
 #[derive(Default)]
 pub(crate) struct Lookup {
     integers: Map<i64>,
-    uuids: Map<[u8; 16]>,
+    uuids: Map<UuidValue>,
     texts: Map<Box<str>>,
     content: Vec<u8>,
 }
@@ -84,7 +84,7 @@ impl Lookup {
         let texts: usize = self.texts.capacity() * (size_of::<(Box<str>, Place)>() + 24);
         self.content.capacity()
             + self.integers.capacity() * (size_of::<(i64, Place)>() + 1)
-            + self.uuids.capacity() * (size_of::<([u8; 16], Place)>() + 1)
+            + self.uuids.capacity() * (size_of::<(UuidValue, Place)>() + 1)
             + texts
     }
 }
