@@ -35,6 +35,7 @@ pub(crate) enum Command {
     Check(CheckArguments),
     Events(EventsArguments),
     Seed(SeedArguments),
+    Quarantine(QuarantineArguments),
     Demo(DemoArguments),
 }
 
@@ -182,6 +183,19 @@ pub(crate) struct SeedArguments {
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Print the rows that the last seed couldn't take, and why, as JSON lines
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etl quarantine | jq -r .reason | sort | uniq -c\n  \
+                        etl quarantine --from dumps/fi | jq .content")]
+pub(crate) struct QuarantineArguments {
+    /// The dump that was seeded; with it each row's columns are printed as well
+    #[arg(long, value_name = "DUMP")]
+    pub(crate) from: Option<PathBuf>,
+    /// The --work folder of that seed [default: .etl in the project's folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
 }
 
 /// Show all of it on the sample project: a generated legacy database, a SQL Server stand-in, a private Postgres

@@ -6,6 +6,7 @@ mod dump;
 mod events;
 mod extract;
 mod pipeline;
+mod quarantine;
 mod seed;
 mod work_folder;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Check(arguments) => check::run(&project, &arguments),
         Command::Events(arguments) => events::run(&project, &arguments),
         Command::Seed(arguments) => seed::run(&project, &arguments),
+        Command::Quarantine(arguments) => quarantine::run(&project, &arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, StdoutLock};
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 use tracing_subscriber::EnvFilter;
 
 /// Logs go to stderr: our own warnings, or more with `-v` and `-vv`; `RUST_LOG` says it in detail.
@@ -22,17 +22,21 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(64 * 1024, io::stdout().lock())
 }
 
-/// A table whose first column is text and whose other columns are numbers, as plain text.
+/// A table as plain text. A column whose every cell begins with a digit, or has none, is one of numbers.
 pub(crate) fn table(headers: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    let aligned = |(index, text): (usize, String)| {
-        let alignment = if index == 0 { CellAlignment::Left } else { CellAlignment::Right };
-        Cell::new(text).set_alignment(alignment)
-    };
-    table.set_header(headers.iter().map(ToString::to_string).enumerate().map(aligned));
+    table.set_header(headers);
     for row in rows {
-        table.add_row(row.into_iter().enumerate().map(aligned));
+        table.add_row(row);
+    }
+    for index in 0..headers.len() {
+        let is_number = |text: String| text == "-" || text.starts_with(|first: char| first.is_ascii_digit());
+        let numbers =
+            table.row_iter().filter_map(|row| row.cell_iter().nth(index)).all(|cell| is_number(cell.content()));
+        if let Some(column) = table.column_mut(index).filter(|_| numbers) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -7,5 +7,6 @@ mod dump;
 mod events;
 mod mistakes;
 mod postgres;
+mod quarantine;
 mod sample;
 mod seed;

@@ -1,7 +1,7 @@
 //! What a person gets wrong: one clear error each, quickly, with exit code 2, and never a secret.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ fn project(name: &str) -> PathBuf {
     folder
 }
 
-fn change(folder: &PathBuf, file: &str, from: &str, to: &str) {
+fn change(folder: &Path, file: &str, from: &str, to: &str) {
     let path = folder.join(file);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{file} has no {from}");

@@ -14,6 +14,7 @@ fn tables_columns_keys_and_sizes_are_read() {
 
     assert_eq!(catalog.server.database, "shop");
     assert_eq!(catalog.server.database_collation, "Finnish_Swedish_CI_AS");
+    assert!(catalog.server.counts_rows, "rows are counted at both ends");
     assert!(catalog.server.version.contains('.') && !catalog.server.edition.is_empty());
     let [log, messages] = catalog.tables.as_slice() else { panic!("two tables: {:?}", catalog.tables) };
     assert_eq!((&log.schema.name, &messages.schema.name), (&name("Log"), &name("Messages")));

@@ -8,5 +8,5 @@ mod catalog;
 mod key;
 
 pub use batch::{Event, EventBatch, EventHeader};
-pub use catalog::{CatalogError, EventCatalog, EventField, EventFieldKind, EventType, ENGINE_FIELDS};
+pub use catalog::{CatalogError, ENGINE_FIELDS, EventCatalog, EventField, EventFieldKind, EventType};
 pub use key::{EventKey, put_integer_key, put_text_key, put_uuid_key};

@@ -153,7 +153,8 @@ struct FileTarget {
 impl Project {
     /// Opens the project in `folder`.
     pub fn open(folder: &Path) -> Result<Project, ProjectError> {
-        let path = folder.join(PROJECT_FILE);
+        // Messages name the file as a person in the folder would.
+        let path = if folder == Path::new(".") { PathBuf::from(PROJECT_FILE) } else { folder.join(PROJECT_FILE) };
         let text = std::fs::read_to_string(&path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => ProjectError::Missing { folder: folder.to_path_buf() },
             _ => ProjectError::Read { path: path.clone(), source },

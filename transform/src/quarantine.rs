@@ -68,11 +68,7 @@ impl Quarantine {
     /// In `<work>/quarantine`. Files of the run before are removed: they belong to other events.
     pub(crate) fn create(work: &Path) -> Result<Quarantine, TransformError> {
         let folder = work.join("quarantine");
-        let failed = |source| TransformError::Work { path: folder.clone(), source };
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        remove_former(&folder).map_err(|source| TransformError::Work { path: folder.clone(), source })?;
         let layout = Arc::new(RowLayout::new(&quarantine_schema()));
         Ok(Quarantine { folder, layout, compressor: Compressor::new(Level::default()), files: BTreeMap::new() })
     }
@@ -116,6 +112,21 @@ impl Quarantine {
         }
         Ok(())
     }
+}
+
+/// Removes quarantine files; whatever else lies there stays.
+fn remove_former(folder: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.to_str().is_some_and(|path| path.ends_with(".pb.gz") || path.ends_with(".idx")) {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 fn flush(compressor: &mut Compressor, builder: &mut BlockBuilder, writer: &mut PartWriter) -> Result<(), DumpError> {

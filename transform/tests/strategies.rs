@@ -66,6 +66,15 @@ fn left_joins_keep_rows_and_inner_joins_filter_them() {
 }
 
 #[test]
+fn a_table_may_be_joined_with_itself() {
+    let kept = joined(
+        "JOIN People p ON p.Id = s.Who LEFT JOIN People q ON q.Id = p.Id LEFT JOIN Towns t ON t.Code = q.TownCode \
+         WHERE q.Name = 'Åsa'",
+    );
+    assert_eq!(kept, ["\n\u{4}Åsa\u{12}\tGöteborg"]);
+}
+
+#[test]
 fn a_lookup_past_the_memory_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut tables = tables();

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use super::extract::Bars;
 use super::pipeline::Pipeline;
 use super::seed::{Seeded, Target, open_sinks, seed};
-use super::work_folder::WorkFolder;
+use super::work_folder::{self, WorkFolder};
 use crate::arguments::{DemoArguments, IfExists, SeedArguments, TransformArguments};
 use crate::failure::Outcome;
 use crate::interrupt;
@@ -61,9 +61,9 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<Outcome> {
     let (rows, generated) = generate(&folders, arguments)?;
     let servers = Servers::start(&folders)?;
     let extracted = extract_all(&folders, &servers)?;
-    let (pipeline, seeded) = seed_all(&folders, &servers)?;
+    let seeded = seed_all(&folders, &servers)?;
     let phases = report::Phases { generated_rows: rows, generated, extracted: &extracted, seeded: &seeded };
-    report::print(&phases, &pipeline, &folders, arguments)?;
+    report::print(&phases, &folders, arguments)?;
     if arguments.keep_running {
         report::print_servers(&servers.source_url(), &servers.source_password, &servers.postgres.url())?;
         while !interrupt::requested() {
@@ -115,7 +115,7 @@ fn extract_all(folders: &Folders, servers: &Servers) -> anyhow::Result<ExtractRe
     }
 }
 
-fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<(Pipeline, Seeded)> {
+fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<Seeded> {
     let pipeline = Pipeline::open(&folders.project, &folders.dump)?;
     let server = PostgresTarget::parse(&servers.postgres.url(), None)?;
     let target = Target::Postgres { server, database_prefix: String::new() };
@@ -133,9 +133,8 @@ fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<(Pipeline, S
         json: false,
     };
     let sinks = open_sinks(&pipeline, &target, &arguments)?;
-    let work = WorkFolder::kept(&pipeline.work_parent())?;
-    let seeded = seed(&pipeline, sinks, &arguments, &work)?;
-    Ok((pipeline, seeded))
+    let work = WorkFolder::kept(&work_folder::of_project(&pipeline.project))?;
+    seed(&pipeline, sinks, &arguments, &work)
 }
 
 fn stop_if_interrupted() -> anyhow::Result<()> {

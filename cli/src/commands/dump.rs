@@ -8,6 +8,7 @@ use anyhow::Context;
 use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::dump::{BlockBuffer, Dump, DumpTable, RowJson, verify};
 use etl_schemas::table::Column;
+use etl_schemas::ticks::Ticks;
 use serde_json::json;
 
 use super::pipeline::all_cores;
@@ -41,7 +42,10 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<Outcome> {
         writeln!(out, "{shown:#}")?;
     } else {
         let source = &dump.manifest().source;
-        writeln!(out, "{} on {}, read {} UTC", source.database, source.server, source.started_at)?;
+        // To the second: the fraction tells a person nothing.
+        let (seconds, _) = source.started_at.to_timestamp();
+        let read = Ticks::from_timestamp(seconds, 0).unwrap_or_default();
+        writeln!(out, "{} on {}, read {read} UTC", source.database, source.server)?;
         let rows = dump.tables().iter().map(|table| {
             let key = table.schema.key.as_ref().map_or("heap".to_string(), |key| {
                 let names: Vec<&str> =

@@ -9,7 +9,7 @@ use etl_load::jsonl::JsonLines;
 use etl_load::sink::Sink;
 
 use super::pipeline::Pipeline;
-use super::work_folder::WorkFolder;
+use super::work_folder::{self, WorkFolder};
 use crate::arguments::EventsArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
@@ -17,7 +17,7 @@ use crate::output::count;
 
 pub(super) fn run(project: &Path, arguments: &EventsArguments) -> anyhow::Result<Outcome> {
     let pipeline = Pipeline::open(project, &arguments.transform.from)?;
-    let parent = arguments.transform.work.clone().unwrap_or_else(|| pipeline.work_parent());
+    let parent = arguments.transform.work.clone().unwrap_or_else(|| work_folder::of_project(&pipeline.project));
     let work = WorkFolder::passing(&parent)?;
     let mut stream = pipeline.run(&arguments.transform, &work)?;
     let limit = arguments.limit.unwrap_or(u64::MAX);

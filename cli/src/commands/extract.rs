@@ -11,7 +11,7 @@ use etl_extract::report::{ExtractReport, Outcome as Ending, TableReport};
 use etl_extract::run::{Extract, extract};
 use etl_extract::url::SourceUrl;
 use etl_schemas::dump::Level;
-use etl_schemas::project::Project;
+use etl_schemas::project::{Project, Setting};
 use etl_schemas::table::TableName;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -50,7 +50,7 @@ pub(super) fn options(project: &Project, arguments: &ExtractArguments) -> anyhow
         url.expose_secret().parse().map_err(|error| anyhow!("{}", source.url.diagnostic(format!("{error}"), "")))?;
     Ok(Extract {
         url,
-        password: source.password.as_ref().map(|password| password.resolve()).transpose()?,
+        password: source.password.as_ref().map(Setting::resolve).transpose()?,
         tables: project.tables.clone(),
         jobs: arguments.jobs.map(usize::from).or(source.jobs).unwrap_or(JOBS),
         out: arguments.out.clone(),

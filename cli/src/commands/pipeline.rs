@@ -1,6 +1,6 @@
 //! What `check`, `events`, `seed` and `demo` have in common: a project and a dump, compiled into a program that runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
@@ -46,11 +46,6 @@ impl Pipeline {
             max_rejects: arguments.max_rejects,
         };
         Ok(etl_transform::run(&self.program, &self.dump, &options)?)
-    }
-
-    /// Where rejected rows and temporary files go, unless the command line says it.
-    pub(super) fn work_parent(&self) -> PathBuf {
-        self.project.folder.join(".etl")
     }
 }
 

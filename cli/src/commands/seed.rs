@@ -14,7 +14,7 @@ use etl_load::sink::{EVERYTHING, Sink, SinkReport};
 use etl_transform::{EventStream, Ledger, TransformError};
 
 use super::pipeline::Pipeline;
-use super::work_folder::WorkFolder;
+use super::work_folder::{self, WorkFolder};
 use crate::arguments::SeedArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
@@ -40,14 +40,14 @@ pub(super) struct Seeded {
 pub(super) fn run(project: &Path, arguments: &SeedArguments) -> anyhow::Result<Outcome> {
     let pipeline = Pipeline::open(project, &arguments.transform.from)?;
     let target = Target::parse(&pipeline.project, &arguments.to)?;
-    let work = arguments.transform.work.clone().unwrap_or_else(|| pipeline.work_parent());
+    let work = arguments.transform.work.clone().unwrap_or_else(|| work_folder::of_project(&pipeline.project));
     let work = WorkFolder::kept(&work)?;
     let sinks = open_sinks(&pipeline, &target, arguments)?;
     let seeded = seed(&pipeline, sinks, arguments, &work)?;
     // With `jsonl:-` stdout carries the events, so the report goes where logs go.
     let text = match arguments.json {
         true => format!("{:#}\n", report::as_json(&seeded)),
-        false => report::as_text(&seeded, work.path()),
+        false => report::as_text(&seeded),
     };
     match target.takes_stdout() {
         true => std::io::stderr().write_all(text.as_bytes())?,

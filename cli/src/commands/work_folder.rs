@@ -4,11 +4,17 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use etl_schemas::project::Project;
 
 /// Locked by the run that works in the folder; the lock goes with the process, however it ends.
 const LOCK: &str = "lock";
 /// Folders of runs that keep nothing begin like this.
 const PASSING: &str = "passing-";
+
+/// Where a project's runs work, unless the command line says it.
+pub(super) fn of_project(project: &Project) -> PathBuf {
+    project.folder.join(".etl")
+}
 
 /// A folder that is ours as long as this lives.
 pub(super) struct WorkFolder {

@@ -101,8 +101,8 @@ pub struct EventCatalog {
 impl EventCatalog {
     /// Reads and compiles `path`.
     pub fn load(path: &Path, namespace: Uuid) -> Result<EventCatalog, CatalogError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| CatalogError::Read { path: path.to_path_buf(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| CatalogError::Read { path: path.to_path_buf(), source })?;
         EventCatalog::parse(path, &text, namespace)
     }
 
@@ -272,10 +272,7 @@ mod tests {
         let b = catalog.event_type("B").unwrap();
         assert_eq!((b.rank, catalog.event_type("A").unwrap().rank), (0, 1));
         assert_eq!(b.fields.iter().map(|f| (f.number, f.optional)).collect::<Vec<_>>(), [(1, true), (2, false)]);
-        assert_eq!(
-            catalog.event_id(0, &EventKey::Integer(-7)),
-            uuid5(&uuid5(&Uuid::NAMESPACE_URL, b"event:B"), b"-7")
-        );
+        assert_eq!(catalog.event_id(0, &EventKey::Integer(-7)), uuid5(&uuid5(&Uuid::NAMESPACE_URL, b"event:B"), b"-7"));
     }
 
     #[test]

@@ -19,7 +19,9 @@ fn integers(operator: Arithmetic, left: i64, right: i64) -> Evaluated<i64> {
         Arithmetic::Add => left.checked_add(right),
         Arithmetic::Subtract => left.checked_sub(right),
         Arithmetic::Multiply => left.checked_mul(right),
-        Arithmetic::Divide | Arithmetic::Remainder if right == 0 => return Err(Box::new(EvaluateError::DivisionByZero)),
+        Arithmetic::Divide | Arithmetic::Remainder if right == 0 => {
+            return Err(Box::new(EvaluateError::DivisionByZero));
+        }
         Arithmetic::Divide => left.checked_div(right),
         // The smallest integer modulo -1 overflows in the processor, but its remainder is 0.
         Arithmetic::Remainder => Some(left.wrapping_rem(right)),
@@ -46,7 +48,9 @@ fn doubles(operator: Arithmetic, left: f64, right: f64) -> Evaluated<f64> {
         Arithmetic::Add => left + right,
         Arithmetic::Subtract => left - right,
         Arithmetic::Multiply => left * right,
-        Arithmetic::Divide | Arithmetic::Remainder if right == 0.0 => return Err(Box::new(EvaluateError::DivisionByZero)),
+        Arithmetic::Divide | Arithmetic::Remainder if right == 0.0 => {
+            return Err(Box::new(EvaluateError::DivisionByZero));
+        }
         Arithmetic::Divide => left / right,
         Arithmetic::Remainder => left % right,
     };
@@ -60,9 +64,7 @@ fn doubles(operator: Arithmetic, left: f64, right: f64) -> Evaluated<f64> {
 pub(super) fn negate(value: Value<'_>) -> Evaluated<Value<'_>> {
     Ok(match value {
         Value::Null => Value::Null,
-        Value::Integer(value) => {
-            Value::Integer(value.checked_neg().ok_or_else(|| out_of_range("bigint"))?)
-        }
+        Value::Integer(value) => Value::Integer(value.checked_neg().ok_or_else(|| out_of_range("bigint"))?),
         Value::Decimal(value) => Value::Decimal(value.negate()),
         Value::Double(value) => Value::Double(-value),
         other => unreachable!("the compiler negates numbers only, not {other:?}"),

@@ -49,11 +49,7 @@ fn integer(arguments: &[Value<'_>], index: usize) -> i64 {
 }
 
 /// Applies a function to arguments of which none is NULL.
-pub(super) fn apply<'a>(
-    function: TextFunction,
-    arguments: &[Value<'a>],
-    arena: &'a Bump,
-) -> Evaluated<Value<'a>> {
+pub(super) fn apply<'a>(function: TextFunction, arguments: &[Value<'a>], arena: &'a Bump) -> Evaluated<Value<'a>> {
     use TextFunction as F;
     let first = text(arguments, 0);
     let trimmed = |c: char| match arguments.get(1) {

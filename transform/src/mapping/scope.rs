@@ -62,8 +62,10 @@ impl<'a> Scope<'a> {
 
     fn qualified(&self, relation: &str, column: &str) -> Result<(usize, usize), (String, String)> {
         let matches = |known: &Relation<'_>| {
-            let full = known.table.name.to_string();
-            [&known.name, &full, &known.table.name.name].iter().any(|name| name.eq_ignore_ascii_case(relation))
+            // A table that was given another name has that name alone, so that one may be joined with itself.
+            let own = known.name.eq_ignore_ascii_case(&known.table.name.name);
+            known.name.eq_ignore_ascii_case(relation)
+                || own && known.table.name.to_string().eq_ignore_ascii_case(relation)
         };
         let Some(place) = self.relations.iter().position(matches) else {
             let message = format!("this mapping reads no table `{relation}`");

@@ -4,6 +4,8 @@
 //! that each can bring. When the first `n` of them are read, nothing earlier than the bound of the next one can still
 //! come: that is the frontier. It is known before anything is read, so the order of events never depends on threads.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fmt;
 
 use etl_schemas::dump::{BlockEntry, Part};
@@ -169,8 +171,9 @@ impl Plan {
     fn strategy(&self, program: &Program, parts: &[Vec<Part>], mapping: usize) -> Strategy {
         let scan = program.mappings[mapping].scan;
         let occurred_at = &program.mappings[mapping].occurred_at;
-        let mut waiting: Vec<(Ticks, u64)> = Vec::new();
-        let mut waiting_rows_max = 0;
+        // Blocks whose latest event still waits, the one that goes first on top.
+        let mut waiting: BinaryHeap<Reverse<(Ticks, u64)>> = BinaryHeap::new();
+        let (mut waiting_rows, mut waiting_rows_max) = (0, 0);
         for (place, planned) in self.blocks.iter().enumerate().filter(|(_, planned)| planned.scan == scan) {
             let entry = &parts[scan][planned.part].blocks()[planned.block];
             let bounds = BlockBounds { scan: &program.scans[scan], block: entry };
@@ -183,9 +186,15 @@ impl Plan {
                 Frontier::Before(ticks) => ticks,
                 Frontier::End => Ticks(i64::MAX),
             };
-            waiting.push((latest, u64::from(entry.rows)));
-            waiting.retain(|(latest, _)| *latest >= frontier);
-            waiting_rows_max = waiting_rows_max.max(waiting.iter().map(|(_, rows)| rows).sum());
+            waiting.push(Reverse((latest, u64::from(entry.rows))));
+            waiting_rows += u64::from(entry.rows);
+            while let Some(Reverse((latest, rows))) = waiting.peek()
+                && *latest < frontier
+            {
+                waiting_rows -= rows;
+                waiting.pop();
+            }
+            waiting_rows_max = waiting_rows_max.max(waiting_rows);
         }
         match waiting_rows_max {
             0 => Strategy::InOrder,

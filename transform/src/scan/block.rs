@@ -175,8 +175,8 @@ impl MappingScanner<'_> {
         for (join, decoder) in &self.joins {
             let context = Context { row, joined: &joined.values, arena: bump };
             let key = join.key.evaluate(context);
-            let key = key
-                .map_err(|source| Box::new(RejectReason::Evaluate { at: "ON".to_string(), source: *source }))?;
+            let key =
+                key.map_err(|source| Box::new(RejectReason::Evaluate { at: "ON".to_string(), source: *source }))?;
             match lookups.get(join.lookup).find(&key) {
                 None if join.keeps_all => {}
                 None => return Ok(None),

@@ -216,8 +216,7 @@ fn double(value: Value<'_>) -> f64 {
 }
 
 fn in_range<T: TryFrom<i64>>(field: &FieldAssignment, value: i64, kind: &'static str) -> Result<T, Box<RejectReason>> {
-    let out_of_range =
-        |_| Box::new(RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind });
+    let out_of_range = |_| Box::new(RejectReason::Range { at: field.name.clone(), value: value.to_string(), kind });
     T::try_from(value).map_err(out_of_range)
 }
 

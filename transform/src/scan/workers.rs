@@ -108,7 +108,8 @@ fn ended() -> TransformError {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        // Without jobs a worker ends; its last result finds room in the channel, which holds the whole window.
+        // Blocks that wait in the channel would still be scanned; but a worker whose result nobody takes ends.
+        self.results = crossbeam_channel::never();
         self.jobs = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {

@@ -4,7 +4,6 @@ use std::io::Write;
 
 use etl_extract::report::ExtractReport;
 
-use super::super::pipeline::Pipeline;
 use super::super::seed::{Seeded, ledger_table, module_table};
 use super::folders::Folders;
 use crate::arguments::DemoArguments;
@@ -19,12 +18,7 @@ pub(super) struct Phases<'a> {
     pub(super) seeded: &'a Seeded,
 }
 
-pub(super) fn print(
-    phases: &Phases<'_>,
-    pipeline: &Pipeline,
-    folders: &Folders,
-    arguments: &DemoArguments,
-) -> anyhow::Result<()> {
+pub(super) fn print(phases: &Phases<'_>, folders: &Folders, arguments: &DemoArguments) -> anyhow::Result<()> {
     let mut out = stdout();
     writeln!(out, "happypancake at scale {}, seed {}\n", arguments.scale, arguments.seed)?;
     if let Some(ledger) = &phases.seeded.ledger {
@@ -45,11 +39,10 @@ pub(super) fn print(
         "etl check --from ../dump --plan",
         "etl events --from ../dump --limit 5",
         "etl seed --from ../dump --to jsonl:events.jsonl",
+        "etl quarantine --from ../dump      # the rows that a mapping couldn't take, and why",
     ] {
         writeln!(out, "  {command}")?;
     }
-    let quarantine = pipeline.project.folder.join(".etl/quarantine");
-    writeln!(out, "  etl dump ls {}      # the rows that gave no event, and why", quarantine.display())?;
     out.flush()?;
     Ok(())
 }

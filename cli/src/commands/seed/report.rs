@@ -1,7 +1,5 @@
 //! What a seed did, as tables for a person and as JSON for a machine.
 
-use std::path::Path;
-
 use etl_load::sink::SinkReport;
 use etl_schemas::table::TableName;
 use etl_transform::Ledger;
@@ -16,7 +14,7 @@ pub(super) fn has_rejects(seeded: &Seeded) -> bool {
     rows > 0 || seeded.sinks.iter().any(|sink| sink.rejected > 0)
 }
 
-pub(super) fn as_text(seeded: &Seeded, work_folder: &Path) -> String {
+pub(super) fn as_text(seeded: &Seeded) -> String {
     let Some(ledger) = &seeded.ledger else {
         return format!("{}\nall of it was loaded before; nothing was left to do\n", module_table(&seeded.sinks));
     };
@@ -24,12 +22,8 @@ pub(super) fn as_text(seeded: &Seeded, work_folder: &Path) -> String {
     let mut text = format!("{}\n{}", ledger_table(ledger), module_table(&seeded.sinks));
     text.push_str(&format!("\n{} events in {seconds:.1} s, {}\n", count(ledger.events), rate(ledger.events, seconds)));
     if ledger.rows_quarantined() > 0 {
-        let folder = work_folder.join("quarantine");
         let rows = count(ledger.rows_quarantined());
-        text.push_str(&format!(
-            "{rows} rows are in quarantine; why, says: etl dump cat {} <table>\n",
-            folder.display()
-        ));
+        text.push_str(&format!("{rows} rows are in quarantine; `etl quarantine` prints them with their reasons\n"));
     }
     if let Some(sink) = seeded.sinks.iter().find(|sink| sink.rejected > 0) {
         text.push_str(&format!("{} rejected events; why, says its table etl.rejected\n", sink.name));

@@ -11,7 +11,7 @@ use etl_load::null::NullSink;
 use etl_load::postgres::{self, PostgresOptions, PostgresSink, PostgresTarget, StreamFingerprint};
 use etl_load::sink::Sink;
 use etl_schemas::diagnostic::did_you_mean;
-use etl_schemas::project::Project;
+use etl_schemas::project::{Project, Setting};
 use secrecy::ExposeSecret;
 
 use super::super::check::load_modules;
@@ -53,7 +53,7 @@ impl Target {
                  or write postgres://user@host:port, jsonl:FILE, jsonl:- or null:"
             );
         };
-        let password = target.password.as_ref().map(|password| password.resolve()).transpose()?;
+        let password = target.password.as_ref().map(Setting::resolve).transpose()?;
         let url = target.url.resolve()?;
         let server =
             PostgresTarget::parse(url.expose_secret(), password).with_context(|| format!("[targets.{text}]"))?;
