@@ -24,7 +24,8 @@ use account::Account;
 pub struct RunOptions {
     /// Threads that read and evaluate blocks; at least one.
     pub threads: usize,
-    /// What lookups, pending events and blocks on their way may take, in bytes. Kept within some 10 %.
+    /// What lookups, pending events and blocks on their way may take together, in bytes; batches that the caller holds
+    /// come on top.
     pub memory_bytes: usize,
     /// For `spill/` (removed at the end) and `quarantine/`.
     pub work_folder: PathBuf,

@@ -152,21 +152,28 @@ impl Merge {
         }
     }
 
-    /// Releases the events up to a limit that keeps the step small.
+    /// Releases enough events for a batch, or all that are due, in steps that stay small.
     fn release(&mut self, frontier: Frontier) -> Result<(), TransformError> {
-        for spill in &mut self.spills {
-            let due = spill.first_on_disk().is_some_and(|first| frontier.passed(first));
-            if due && spill.loaded.remaining().is_empty() {
-                spill.load()?;
+        let mut taken = Taken::default();
+        loop {
+            for spill in &mut self.spills {
+                let due = spill.first_on_disk().is_some_and(|first| frontier.passed(first));
+                if due && spill.loaded.remaining().is_empty() {
+                    spill.load()?;
+                }
+            }
+            let limit = self.limit(frontier);
+            self.take(frontier, limit, &mut taken);
+            self.runs.retain(|run| !run.remaining().is_empty());
+            self.spills.retain(|spill| !spill.is_empty());
+            // A step adds an arena for each source at most; a batch numbers them in 16 bits.
+            let has_room = taken.arenas.len() + self.runs.len() + self.spills.len() < usize::from(u16::MAX);
+            if taken.events.len() >= BATCH_EVENTS_LEAST || !has_room || self.due(frontier) == 0 {
+                break;
             }
         }
-        let limit = self.limit(frontier);
-        let taken = self.take(frontier, limit);
-        self.emit(taken)?;
-        self.runs.retain(|run| !run.remaining().is_empty());
         self.runs_bytes = self.runs.iter().map(Run::bytes).sum();
-        self.spills.retain(|spill| !spill.is_empty());
-        Ok(())
+        self.emit(taken)
     }
 
     /// The least of: the last loaded event of every spill file that goes on, and an event so far into each run that
@@ -204,8 +211,8 @@ impl Merge {
         left.compare_event(&left_run.arena, right, &right_run.arena)
     }
 
-    /// Takes all events within the limit, in order; each with the place of its arena among those of the step.
-    fn take(&mut self, frontier: Frontier, limit: Limit) -> Taken {
+    /// Takes all events within the limit, in order, behind those taken before.
+    fn take(&mut self, frontier: Frontier, limit: Limit, taken: &mut Taken) {
         let bound = match limit {
             Limit::Frontier => None,
             Limit::Entry(place, at) => {
@@ -213,7 +220,8 @@ impl Merge {
                 Some((run.entries[at], Arc::clone(&run.arena)))
             }
         };
-        let mut taken = Taken { events: Vec::new(), arenas: Vec::new() };
+        let Taken { events, arenas } = taken;
+        let before = events.len();
         for run in self.runs.iter_mut().chain(self.spills.iter_mut().map(|spill| &mut spill.loaded)) {
             let arena = &run.arena;
             let count = run.remaining().partition_point(|entry| match &bound {
@@ -221,18 +229,16 @@ impl Merge {
                 Some((last, last_arena)) => entry.compare_event(arena, last, last_arena).is_le(),
             });
             if count > 0 {
-                let place = taken.arenas.len() as u16;
-                taken.events.extend(run.remaining()[..count].iter().map(|entry| (*entry, place)));
-                taken.arenas.push(Arc::clone(&run.arena));
+                let place = arenas.len() as u16;
+                events.extend(run.remaining()[..count].iter().map(|entry| (*entry, place)));
+                arenas.push(Arc::clone(&run.arena));
                 run.next += count;
             }
         }
-        let arenas = &taken.arenas;
         // The stable sort finds the runs and merges them.
-        taken.events.sort_by(|(left, left_arena), (right, right_arena)| {
+        events[before..].sort_by(|(left, left_arena), (right, right_arena)| {
             left.compare(&arenas[usize::from(*left_arena)], right, &arenas[usize::from(*right_arena)])
         });
-        taken
     }
 
     /// Makes batches, without the duplicates, and checks the order once more.
@@ -354,7 +360,8 @@ impl Merge {
     }
 }
 
-/// Events of one step, in order, and their arenas.
+/// Events on their way into batches, in order, each with the place of its arena.
+#[derive(Default)]
 struct Taken {
     events: Vec<(Entry, u16)>,
     arenas: Vec<Arc<Vec<u8>>>,
