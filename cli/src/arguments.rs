@@ -74,7 +74,7 @@ pub(crate) struct ExtractArguments {
     #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) part_rows: u64,
     /// Bytes of a part in the source, about
-    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_some_bytes)]
     pub(crate) part_bytes: usize,
     /// Compression level, 1 (fast) to 9 (small)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
@@ -97,7 +97,7 @@ pub(crate) struct GentlenessArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_rows_per_second: Option<u64>,
     /// Bytes of rows a second over all connections [default: no limit]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_some_bytes)]
     pub(crate) max_bytes_per_second: Option<usize>,
 }
 
@@ -253,6 +253,13 @@ pub(crate) struct DemoArguments {
     /// Leave the servers up until Ctrl-C, and print their URLs
     #[arg(long)]
     pub(crate) keep_running: bool,
+}
+
+fn parse_some_bytes(text: &str) -> Result<usize, String> {
+    match parse_bytes(text)? {
+        0 => Err("it must be more than nothing".to_string()),
+        bytes => Ok(bytes),
+    }
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

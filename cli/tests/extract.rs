@@ -54,7 +54,7 @@ fn a_plan_names_its_ranges_and_an_extraction_in_parts_reads_the_same_rows() {
 fn impossible_options_are_refused() {
     let refused = sample().run(&["extract"]).ends_with(2);
     assert!(refused.stderr.contains("--out"), "{}", refused.stderr);
-    for option in ["--longest-query=0", "--max-rows-per-second=0", "--part-rows=0", "--max-bytes-per-second=lots"] {
+    for option in ["--longest-query=0", "--max-rows-per-second=0", "--part-rows=0", "--max-bytes-per-second=0"] {
         let refused = sample().run(&["extract", "--plan", option]).ends_with(2);
         assert!(refused.stderr.contains(option.split('=').next().unwrap()), "{}", refused.stderr);
     }

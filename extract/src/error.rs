@@ -37,7 +37,7 @@ pub enum ExtractError {
         /// The table.
         table: TableName,
         /// Why.
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// Columns that no dump can carry.
     #[error("{}", list(.0))]
@@ -122,7 +122,7 @@ pub enum SourceError {
     Value {
         /// The column's name.
         column: String,
-        /// The row in the order of the query, from 1.
+        /// The row in the order of the part, from 1.
         row: u64,
         /// What doesn't fit.
         reason: String,

@@ -7,7 +7,7 @@ use etl_extract::extract;
 use etl_extract::progress::Progress;
 use etl_extract::report::Outcome;
 use etl_extract::run::PartSize;
-use etl_fixtures::cell::Cell;
+use etl_fixtures::cell::{Cell, OwnedCell};
 use etl_fixtures::sqlserver::database::DatabaseWriter;
 use etl_fixtures::sqlserver::definition::{DatabaseDefinition, TableDefinition};
 use etl_fixtures::sqlserver::faults::{Fault, FaultKind};
@@ -72,8 +72,8 @@ fn definition() -> DatabaseDefinition {
             table("Int", &[T::Int], 1),
             table("BigInt", &[T::BigInt], 1),
             table("Guid", &[T::UniqueIdentifier], 1),
-            table("Text", &[text.clone()], 1),
-            table("Narrow", &[narrow.clone()], 1),
+            table("Text", std::slice::from_ref(&text), 1),
+            table("Narrow", std::slice::from_ref(&narrow), 1),
             table("DateTime", &[T::DateTime], 1),
             table("Moment", &[T::DateTimeOffset { scale: 7 }], 1),
             table("Decimal", &[T::Decimal { precision: 30, scale: 6 }], 1),
@@ -86,33 +86,35 @@ fn definition() -> DatabaseDefinition {
     }
 }
 
+fn fill(writer: &mut DatabaseWriter, table: &str, row: impl Fn(i64) -> Vec<OwnedCell>) {
+    let mut rows = writer.table(&name(table)).unwrap();
+    for number in 0..ROWS {
+        let cells = row(number);
+        rows.append(&cells.iter().map(OwnedCell::as_cell).collect::<Vec<_>>()).unwrap();
+    }
+}
+
 fn write(writer: &mut DatabaseWriter) {
-    let mut fill = |table: &str, append: &mut dyn FnMut(i64, &mut dyn FnMut(&[Cell<'_>]))| {
-        let mut rows = writer.table(&name(table)).unwrap();
-        for row in 0..ROWS {
-            append(row, &mut |cells| rows.append(cells).unwrap());
-        }
-    };
-    fill("Int", &mut |row, put| put(&[Cell::Int(row * 7 - 9_000)]));
-    fill("BigInt", &mut |row, put| put(&[Cell::Int(scattered(row))]));
-    fill("Guid", &mut |row, put| put(&[Cell::Guid(guid(row))]));
-    fill("Text", &mut |row, put| put(&[Cell::Text(&word(row))]));
-    fill("Narrow", &mut |row, put| put(&[Cell::Text(&word(row))]));
+    use OwnedCell as C;
+    fill(writer, "Int", |row| vec![C::Int(row * 7 - 9_000)]);
+    fill(writer, "BigInt", |row| vec![C::Int(scattered(row))]);
+    fill(writer, "Guid", |row| vec![C::Guid(guid(row))]);
+    fill(writer, "Text", |row| vec![C::Text(word(row))]);
+    fill(writer, "Narrow", |row| vec![C::Text(word(row))]);
     // A datetime has steps of 1/300 s: each row takes one.
-    fill("DateTime", &mut |row, put| put(&[Cell::DateTime(Ticks((row * 10 + 1) / 3 * (PER_SECOND / 1000)))]));
-    fill("Moment", &mut |row, put| {
-        let (utc, offset_minutes) = (Ticks(scattered(row) >> 4), (row % 60) as i16);
-        put(&[Cell::DateTimeOffset { utc, offset_minutes }]);
+    fill(writer, "DateTime", |row| vec![C::DateTime(Ticks((row * 10 + 1) / 3 * (PER_SECOND / 1000)))]);
+    fill(writer, "Moment", |row| {
+        vec![C::DateTimeOffset { utc: Ticks(scattered(row) >> 4), offset_minutes: (row % 60) as i16 }]
     });
-    fill("Decimal", &mut |row, put| put(&[Cell::Decimal(i128::from(scattered(row)) * 1_000_003)]));
-    fill("Money", &mut |row, put| put(&[Cell::Decimal(i128::from(scattered(row)))]));
-    fill("Binary", &mut |row, put| put(&[Cell::Bytes(&guid(row))]));
-    fill("Pair", &mut |row, put| put(&[Cell::Int(row / 100), Cell::Int(row % 100 - 50)]));
-    fill("Triple", &mut |row, put| {
+    fill(writer, "Decimal", |row| vec![C::Decimal(i128::from(scattered(row)) * 1_000_003)]);
+    fill(writer, "Money", |row| vec![C::Decimal(i128::from(scattered(row)))]);
+    fill(writer, "Binary", |row| vec![C::Bytes(guid(row).to_vec())]);
+    fill(writer, "Pair", |row| vec![C::Int(row / 100), C::Int(row % 100 - 50)]);
+    fill(writer, "Triple", |row| {
         let day = Ticks::from_days((row / 1000) as i32, 0);
-        put(&[Cell::DateTime(day), Cell::Text(["x", "Ä", "b"][(row % 3) as usize]), Cell::Int(-row)]);
+        vec![C::DateTime(day), C::Text(["x", "Ä", "b"][(row % 3) as usize].into()), C::Int(-row)]
     });
-    fill("OneTenant", &mut |row, put| put(&[Cell::Int(1), Cell::Guid(guid(row))]));
+    fill(writer, "OneTenant", |row| vec![C::Int(1), C::Guid(guid(row))]);
 }
 
 fn source() -> Source {

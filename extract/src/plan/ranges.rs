@@ -81,7 +81,7 @@ pub(crate) async fn find(
             cuts.extend(cut.filter(|cut| *cut != high && cuts.last() != Some(cut)));
         }
     }
-    Ok(cut_at(cuts))
+    Ok(cut_at(&cuts))
 }
 
 /// The first key behind a guess, if the server puts it behind the cut before: that cuts rise is its word, not ours.
@@ -101,7 +101,7 @@ async fn text_cut(
 }
 
 /// Parts between the cuts, the first and the last one open: rows that come meanwhile find their place.
-fn cut_at(cuts: Vec<KeyValue>) -> Vec<PartPlan> {
+fn cut_at(cuts: &[KeyValue]) -> Vec<PartPlan> {
     let ends = cuts.iter().cloned().map(Some).chain([None]);
     let beginnings = [None].into_iter().chain(cuts.iter().cloned().map(Some));
     let parts = beginnings.zip(ends).enumerate();
@@ -130,7 +130,7 @@ fn read(table: &TablePlan, plan: &str) -> Option<Vec<PartPlan>> {
         let (_, rest) = line.split_once(" through ")?;
         let (word, _) = rest.split_once(": ")?;
         if word == OPEN {
-            let parts = cut_at(cuts);
+            let parts = cut_at(&cuts);
             let same =
                 parts.iter().all(|part| plan.lines().any(|line| line.starts_with(&describe(table.name(), part))));
             return same.then_some(parts);
@@ -180,7 +180,7 @@ mod tests {
     fn a_resumed_run_takes_its_ranges_over_and_refuses_what_does_not_fit() {
         let begun = || {
             let mut table = table(SqlType::Int, 5000, None);
-            table.parts = cut_at(vec![KeyValue::Integer(-7), KeyValue::Integer(1000)]);
+            table.parts = cut_at(&[KeyValue::Integer(-7), KeyValue::Integer(1000)]);
             Plan { tables: vec![table], counted: true }
         };
         let text = begun().describe("d");

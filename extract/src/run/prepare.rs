@@ -62,7 +62,7 @@ impl Source<'_> {
                 self.cut(&mut connection, table, wanted, &mut load).await.map_err(|source| ExtractError::Ranges {
                     url: Box::new(self.url.clone()),
                     table: table.name().clone(),
-                    source,
+                    source: Box::new(source),
                 })?;
             }
         }
