@@ -168,7 +168,7 @@ fn types_that_do_not_fit() {
           |
         4 |        CAST(m.Body AS hstore) AS body
           |             ^^^^^^
-          = possible are boolean, smallint, int, bigint, decimal(p,s), double precision, text, varchar(n), uuid, date, time, timestamp, timestamptz"#]],
+          = possible are boolean, smallint, int, bigint, decimal(p,s), double precision, text, varchar(n), uuid, date, time, timestamp, timestamptz, interval"#]],
     );
 }
 
@@ -452,4 +452,32 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn dates_and_times_that_have_no_meaning() {
+    wrong(&with("extract(yeer from m.SentAt) AS size"), &expect![[""]]);
+    wrong(&with("DATEPART(mont, m.SentAt) AS size"), &expect![[""]]);
+    wrong(&with("DATEADD(1, m.Id, m.SentAt) AS size"), &expect![[""]]);
+    wrong(&with("m.SentAt + 1 AS size"), &expect![[""]]);
+    wrong(&with("m.SentAt - 'yesterday' AS size"), &expect![[""]]);
+    wrong(&with("m.SentAt + INTERVAL '1 fortnight' AS size"), &expect![[""]]);
+    wrong(&with("m.SentAt + INTERVAL '1.5' DAY AS size"), &expect![[""]]);
+    wrong(&with("m.Id * INTERVAL m.Id DAY AS size"), &expect![[""]]);
+    wrong(&with("INTERVAL '1 day' * m.Price AS size"), &expect![[""]]);
+    wrong(&with("extract(year from m.Body) AS size"), &expect![[""]]);
+    wrong(&with("date_trunc('dow', m.SentAt) AS size"), &expect![[""]]);
+    wrong(&with("m.SentAt - m.SentAt AS size"), &expect![[""]]);
+}
+
+#[test]
+fn patterns_and_encodings_that_can_not_be_used() {
+    wrong(&with("regexp_replace(m.Body, '(a', 'b') AS body"), &expect![[""]]);
+    wrong(&with("regexp_replace(m.Body, 'a', '\\1') AS body"), &expect![[""]]);
+    wrong(&with("regexp_replace(m.Body, m.Body, 'b') AS body"), &expect![[""]]);
+    wrong(&with("regexp_like(m.Body, 'a', 'iq') AS seen"), &expect![[""]]);
+    wrong(&with("encode(m.Body, 'rot13') AS body"), &expect![[""]]);
+    wrong(&with("sha256(m.Id) AS body"), &expect![[""]]);
+    wrong(&with("split_part(m.Body, ',') AS body"), &expect![[""]]);
+    wrong(&with("sha256(m.Body) AS body"), &expect![[""]]);
 }
