@@ -63,6 +63,12 @@ impl Type {
             Type::Interval => "interval",
         }
     }
+
+    /// Its name in a sentence: `a bigint`, `an interval`.
+    pub fn with_article(self) -> String {
+        let article = if self == Type::Interval { "an" } else { "a" };
+        format!("{article} {self}")
+    }
 }
 
 impl fmt::Display for Type {

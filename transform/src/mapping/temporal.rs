@@ -44,7 +44,7 @@ impl Compiler<'_> {
             (Multiply, T::Interval, T::Integer) => Ok(call(F::Multiply, [left, right], T::Interval, span)),
             (Multiply, T::Integer, T::Interval) => Ok(call(F::Multiply, [right, left], T::Interval, span)),
             (_, first, second) => {
-                let message = format!("a {first} and a {second} can't be reckoned with like this");
+                let message = format!("{first} {} {second} has no meaning", symbol(operator));
                 self.fail(span, message, arithmetic_help(first, second))
             }
         }
@@ -176,7 +176,7 @@ impl Compiler<'_> {
         match has_part(operand.ty, part) {
             true => Ok(Typed::new(Expr::Time(function, vec![operand.expr]), result, span)),
             false => {
-                let message = format!("a {} has no {name}", operand.ty);
+                let message = format!("{} has no {name}", operand.ty.with_article());
                 let help = "dates have years to days, times have hours to microseconds, timestamps have both; CAST \
                             text AS timestamp";
                 self.fail(operand.span, message, help)
@@ -199,7 +199,7 @@ impl Compiler<'_> {
             Type::Instant => Type::Instant,
             other => {
                 let help = "it takes dates, timestamps and instants";
-                return self.fail(operand.span, format!("date_trunc doesn't take a {other}"), help);
+                return self.fail(operand.span, format!("date_trunc doesn't take {}", other.with_article()), help);
             }
         };
         Ok(Typed::new(Expr::Time(TimeFunction::Truncate(part), vec![operand.expr]), ty, span))
@@ -227,7 +227,7 @@ impl Compiler<'_> {
             _ => false,
         };
         if !fits {
-            let message = format!("a {} can't be moved by a {name}", time.ty);
+            let message = format!("{} can't be moved by a {name}", time.ty.with_article());
             return self.fail(time.span, message, "CAST it AS timestamp");
         }
         let by = self.units(unit, number)?;
@@ -266,7 +266,7 @@ impl Compiler<'_> {
                 None => self.midnight(time)?,
             };
             if !matches!(time.ty, Type::Timestamp | Type::Instant | Type::Null) {
-                let message = format!("datediff doesn't take a {}", time.ty);
+                let message = format!("datediff doesn't take {}", time.ty.with_article());
                 return self.fail(time.span, message, "it takes dates, timestamps and instants");
             }
             times.push(time);
@@ -313,6 +313,16 @@ fn has_part(ty: Type, part: DatePart) -> bool {
         Type::Time => is_clock || part == P::Epoch,
         Type::Interval => part == P::Epoch || part.is_unit() && part != P::Week,
         _ => false,
+    }
+}
+
+fn symbol(operator: Arithmetic) -> char {
+    match operator {
+        Arithmetic::Add => '+',
+        Arithmetic::Subtract => '-',
+        Arithmetic::Multiply => '*',
+        Arithmetic::Divide => '/',
+        Arithmetic::Remainder => '%',
     }
 }
 
