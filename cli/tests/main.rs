@@ -10,3 +10,4 @@ mod postgres;
 mod quarantine;
 mod sample;
 mod seed;
+mod usecases;

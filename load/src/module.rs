@@ -70,7 +70,8 @@ pub struct Script {
 }
 
 impl Script {
-    fn read(path: PathBuf) -> Result<Script, LoadError> {
+    /// Reads a file.
+    pub(crate) fn read(path: PathBuf) -> Result<Script, LoadError> {
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Script { path, text }),
             Err(source) => Err(LoadError::Read { path, source }),
@@ -119,6 +120,11 @@ impl Module {
             true => Ok(modules),
             false => Err(LoadError::Invalid(diagnostics)),
         }
+    }
+
+    /// The folder that holds its files.
+    pub fn folder(&self) -> &Path {
+        self.file.path.parent().expect("the path of module.toml was made by joining it to a folder")
     }
 
     /// Changes whenever what the module loads would change: a UUIDv5 of `module.toml` and `schema.sql`. The indexes are
