@@ -15,6 +15,8 @@ mod failure;
 mod loader;
 mod numeric;
 mod plan;
+mod stages;
+mod staging;
 mod target;
 mod trial;
 
