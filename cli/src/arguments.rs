@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. Raw arguments end here; commands get checked values.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -29,6 +30,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 done but with rejected rows or f
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Inspect(InspectArguments),
     Extract(ExtractArguments),
     #[command(subcommand)]
     Dump(DumpCommand),
@@ -40,18 +42,41 @@ pub(crate) enum Command {
     Demo(DemoArguments),
 }
 
+/// List the source's tables: rows, bytes, key, how each would be read, what can't be carried
+///
+/// Only the catalog is read.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etl inspect\n  etl inspect --json | jq '.tables[] | select(.unsupported != [])'")]
+pub(crate) struct InspectArguments {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Read the source's tables into a dump; goes on where it stopped when run again
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  etl extract --out dumps/fi\n  etl extract --out dumps/fi --jobs 8 --json | jq .tables"
-)]
+#[command(after_help = "Examples:\n  etl extract --plan                                    # how it would be read\n  \
+                        etl extract --out dumps/fi\n  \
+                        etl extract --out dumps/fi --jobs 2 --max-rows-per-second 20000 --longest-query 0.5\n  \
+                        etl extract --out dumps/fi --json | jq .tables")]
 pub(crate) struct ExtractArguments {
     /// Where the dump is written; a new folder, or an unfinished dump to go on with
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "plan")]
+    pub(crate) out: Option<PathBuf>,
+    /// Show how the selected tables would be read, and in which key ranges; read no rows
+    #[arg(long)]
+    pub(crate) plan: bool,
     /// Connections that read at the same time [default: `jobs` of the project's source, else 4]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) gentleness: GentlenessArguments,
+    /// Rows of a part, about; larger tables are cut into ranges of their key
+    #[arg(long, value_name = "N", default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) part_rows: u64,
+    /// Bytes of a part in the source, about
+    #[arg(long, value_name = "SIZE", default_value = "256MB", value_parser = parse_some_bytes)]
+    pub(crate) part_bytes: usize,
     /// Compression level, 1 (fast) to 9 (small)
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
     pub(crate) level: u8,
@@ -61,6 +86,20 @@ pub(crate) struct ExtractArguments {
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How the source is treated.
+#[derive(Debug, Args)]
+pub(crate) struct GentlenessArguments {
+    /// Seconds that a query should last at most; also how long one waits for a lock
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = parse_seconds)]
+    pub(crate) longest_query: Duration,
+    /// Rows a second over all connections [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_rows_per_second: Option<u64>,
+    /// Bytes of rows a second over all connections [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = parse_some_bytes)]
+    pub(crate) max_bytes_per_second: Option<usize>,
 }
 
 /// Look into a dump
@@ -234,6 +273,20 @@ pub(crate) struct DemoArguments {
     pub(crate) keep_running: bool,
 }
 
+fn parse_some_bytes(text: &str) -> Result<usize, String> {
+    match parse_bytes(text)? {
+        0 => Err("it must be more than nothing".to_string()),
+        bytes => Ok(bytes),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.05..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("seconds are a number from 0.05 to 3600".to_string()),
+    }
+}
+
 fn parse_scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if (0.01..=100.0).contains(&scale) => Ok(scale),
@@ -251,5 +304,7 @@ mod tests {
         Arguments::command().debug_assert();
         assert!(parse_scale("0.001").is_err());
         assert!(parse_scale("NaN").is_err());
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(parse_seconds("0").is_err() && parse_seconds("inf").is_err());
     }
 }

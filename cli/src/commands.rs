@@ -5,6 +5,7 @@ mod demo;
 mod dump;
 mod events;
 mod extract;
+mod inspect;
 mod pipeline;
 mod quarantine;
 mod seed;
@@ -18,6 +19,7 @@ use crate::failure::Outcome;
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     let project = arguments.project;
     match arguments.command {
+        Command::Inspect(arguments) => inspect::run(&project, &arguments),
         Command::Extract(arguments) => extract::run(&project, &arguments),
         Command::Dump(command) => dump::run(&command),
         Command::Check(arguments) => check::run(&project, &arguments),

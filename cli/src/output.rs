@@ -3,18 +3,20 @@
 use std::io::{self, BufWriter, StdoutLock};
 
 use comfy_table::{CellAlignment, Table, presets};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Logs go to stderr: our own warnings, or more with `-v` and `-vv`; `RUST_LOG` says it in detail.
 ///
 /// Libraries stay silent unless asked: what goes wrong in them comes back as an error, and is told once.
 pub(crate) fn log_to_stderr(verbose: u8) {
-    let level = ["warn", "info", "debug"][usize::from(verbose.min(2))];
-    let ours = ["etl", "etl_schemas", "etl_extract", "etl_transform", "etl_load", "etl_fixtures"];
-    let directives: Vec<String> = ours.iter().map(|name| format!("{name}={level}")).collect();
-    let asked = std::env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty());
-    let filter = EnvFilter::new(asked.unwrap_or_else(|| directives.join(",")));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().init();
+    let level = [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG][usize::from(verbose.min(2))];
+    // A target covers all that begin with it, so this one is every crate of ours.
+    let ours = Targets::new().with_target("etl", level);
+    let asked = std::env::var("RUST_LOG").ok().and_then(|asked| asked.parse::<Targets>().ok());
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time();
+    tracing_subscriber::registry().with(layer.with_filter(asked.unwrap_or(ours))).init();
 }
 
 /// stdout, buffered. Flush it before the end: an error on the last bytes counts as well.

@@ -5,6 +5,7 @@
 mod demo;
 mod dump;
 mod events;
+mod extract;
 mod mistakes;
 mod postgres;
 mod quarantine;

@@ -32,9 +32,9 @@ const REDIRECTS_MAX: usize = 3;
 
 /// What every session is set to.
 ///
-/// The reader is the one to lose a deadlock, and never waits long for a lock. Text and binary values come whole. The
+/// The reader is the one to lose a deadlock. How long it waits for a lock is set beside. Text and binary values come whole. The
 /// others are what SQL Server demands for reading computed columns and for the methods of xml and spatial types.
-const SETTINGS: &str = "SET DEADLOCK_PRIORITY LOW; SET LOCK_TIMEOUT 10000; SET TEXTSIZE 2147483647; \
+const SETTINGS: &str = "SET DEADLOCK_PRIORITY LOW; SET TEXTSIZE 2147483647; \
     SET ANSI_NULLS ON; SET ANSI_PADDING ON; SET ANSI_WARNINGS ON; SET ARITHABORT ON; \
     SET CONCAT_NULL_YIELDS_NULL ON; SET QUOTED_IDENTIFIER ON; SET NUMERIC_ROUNDABORT OFF; \
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
@@ -103,13 +103,18 @@ pub enum ConnectError {
     },
 }
 
-/// Connects, logs in and sets the session up.
-pub(crate) async fn connect(url: &SourceUrl, password: Option<&SecretString>) -> Result<TdsClient, ConnectError> {
+/// Connects, logs in and sets the session up. A query that waits for a lock longer than `lock_timeout` ends with error
+/// 1222.
+pub(crate) async fn connect(
+    url: &SourceUrl,
+    password: Option<&SecretString>,
+    lock_timeout: Duration,
+) -> Result<TdsClient, ConnectError> {
     let mut target = url.clone();
     for _ in 0..REDIRECTS_MAX {
         match login(&target, password).await? {
             Answer::Connected(mut client) => {
-                set_up(&mut client).await.map_err(|error| explain(&target, error))?;
+                set_up(&mut client, lock_timeout).await.map_err(|error| explain(&target, error))?;
                 return Ok(*client);
             }
             Answer::Elsewhere { host, port } => {
@@ -192,8 +197,11 @@ fn config(url: &SourceUrl, password: Option<&SecretString>) -> Config {
     config
 }
 
-async fn set_up(client: &mut TdsClient) -> tiberius::Result<()> {
-    client.simple_query(SETTINGS).await?.into_results().await.map(drop)
+async fn set_up(client: &mut TdsClient, lock_timeout: Duration) -> tiberius::Result<()> {
+    // Zero would be no wait at all.
+    let milliseconds = lock_timeout.as_millis().clamp(1, i32::MAX as u128);
+    let settings = format!("{SETTINGS}; SET LOCK_TIMEOUT {milliseconds}");
+    client.simple_query(settings).await?.into_results().await.map(drop)
 }
 
 /// Words for a login that failed. SQL Server's numbers: 18456 and its neighbours refuse the login, 4060 and 916 the

@@ -29,6 +29,16 @@ pub enum ExtractError {
         /// Why.
         source: SourceError,
     },
+    /// A table's parts can't be found.
+    #[error("looking for the key ranges of {table} at {url}: {source}")]
+    Ranges {
+        /// The source.
+        url: Box<SourceUrl>,
+        /// The table.
+        table: TableName,
+        /// Why.
+        source: Box<SourceError>,
+    },
     /// Columns that no dump can carry.
     #[error("{}", list(.0))]
     Unsupported(Vec<UnsupportedColumn>),
@@ -112,11 +122,14 @@ pub enum SourceError {
     Value {
         /// The column's name.
         column: String,
-        /// The row in the order of the query, from 1.
+        /// The row in the order of the part, from 1.
         row: u64,
         /// What doesn't fit.
         reason: String,
     },
+    /// A key holds text that doesn't come through this client exactly, so no chunk can go on behind it.
+    #[error("a key holds half of a surrogate pair or a byte outside its code page, so chunks can't follow it")]
+    InexactKey,
     /// Rows were lost on the way.
     #[error("the server counted {sent} rows, {received} arrived")]
     Count {
@@ -135,6 +148,8 @@ pub enum SourceError {
 pub(crate) enum Action {
     /// Read the part again, on a new connection.
     Retry,
+    /// Read the part again, by a single query.
+    SinglePass,
     /// Leave the table, go on with the others.
     GiveUp,
     /// End the run: no other table would fare better.
@@ -150,6 +165,7 @@ impl SourceError {
             SourceError::Server { number, .. } if is_transient(*number) => Action::Retry,
             SourceError::Server { .. } => Action::GiveUp,
             SourceError::Lost { .. } | SourceError::Count { .. } => Action::Retry,
+            SourceError::InexactKey => Action::SinglePass,
             SourceError::Protocol { .. } | SourceError::Value { .. } => Action::GiveUp,
             SourceError::Dump(DumpError::RowTooLarge { .. }) => Action::GiveUp,
             SourceError::Dump(_) => Action::Stop,
@@ -157,13 +173,16 @@ impl SourceError {
     }
 }
 
+/// "Lock request time out period exceeded."
+pub(crate) const LOCK_TIMEOUT: u32 = 1222;
+
 /// Errors that pass by themselves: the reader was the victim of a deadlock, the server is busy, moving or starting.
 ///
 /// Microsoft Learn, "Transient fault error codes" (Azure SQL) and "Database Engine events and errors".
 pub(crate) fn is_transient(number: u32) -> bool {
     match number {
         // Locks and scans: deadlock victim, lock timeout, no lock resources, a scan that lost its place.
-        1205 | 1222 | 1204 | 601 => true,
+        1205 | LOCK_TIMEOUT | 1204 | 601 => true,
         // Memory and compile gateways.
         701 | 802 | 8628 | 8645 | 8651 => true,
         // The database is recovering, changing its role in an availability group, or the server is going down.

@@ -8,14 +8,19 @@
 //! counted at both ends, and a dump without all of them has no manifest.
 
 pub mod catalog;
+mod chunk_size;
 pub mod connect;
 pub mod error;
+mod key;
+mod pace;
 mod plan;
 pub mod progress;
 pub mod report;
 mod row_sink;
 mod row_source;
 pub mod run;
+mod seek;
+pub mod survey;
 pub mod url;
 
-pub use run::{Extract, extract, inspect};
+pub use run::{Extract, Inspect, extract, inspect, plan};

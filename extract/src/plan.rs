@@ -1,8 +1,10 @@
-//! What is read, and how: the tables, each as a list of parts, each part with the query that reads it.
+//! What is read, and how: the tables, each as a list of parts, each part a contiguous range of the table's key.
 //!
 //! In: the catalog and the project's selection of tables. Out: a [`Plan`], or the list of every column that can't be
 //! carried: nothing is read before all of it can be. The plan is fixed before the first row, and its text tells a resumed
-//! run whether its parts still fit.
+//! run whether its parts still fit. Ranges are found once, by [`ranges`]; a resumed run takes them over.
+
+pub(crate) mod ranges;
 
 use std::sync::Arc;
 
@@ -13,8 +15,10 @@ use etl_schemas::table::{TableName, TableSchema, quote};
 
 use crate::catalog::{SourceCatalog, SourceTable};
 use crate::error::ExtractError;
+use crate::key::{self, KeyValue};
 use crate::progress::PlannedTable;
-use crate::row_source::{Parts, Query};
+use crate::row_source::Parts;
+use crate::seek::key_columns;
 use crate::url::SourceUrl;
 
 /// What a run reads.
@@ -22,6 +26,8 @@ use crate::url::SourceUrl;
 pub(crate) struct Plan {
     /// By name, as the dump lists them.
     pub(crate) tables: Vec<TablePlan>,
+    /// Whether the server tells how many rows a query had.
+    pub(crate) counted: bool,
 }
 
 /// One table.
@@ -30,24 +36,31 @@ pub(crate) struct TablePlan {
     pub(crate) schema: TableSchema,
     pub(crate) layout: Arc<RowLayout>,
     /// What is asked for, in the order of the columns.
-    expressions: Vec<String>,
+    pub(crate) expressions: Vec<String>,
+    /// How many of the expressions make each column's value.
+    pub(crate) columns: Vec<Parts>,
+    /// Why it can't be read by seeks on its key, and takes a single pass.
+    pub(crate) obstacle: Option<String>,
     /// Estimates.
-    rows: u64,
-    bytes: Option<u64>,
-    /// In the order of their key ranges.
+    pub(crate) rows: u64,
+    pub(crate) bytes: Option<u64>,
+    /// In the order of their key ranges; at least one.
     pub(crate) parts: Vec<PartPlan>,
 }
 
-/// One contiguous range of a table's key, read into one file.
+/// One contiguous range of a table's key, read into one file. Its ends are values of the key's first column: all rows
+/// that share such a value lie in one part.
 #[derive(Debug)]
 pub(crate) struct PartPlan {
     pub(crate) number: u32,
-    pub(crate) range: KeyRange,
-    pub(crate) query: Query,
+    /// The last value before the part; `None` is open.
+    pub(crate) after: Option<KeyValue>,
+    /// The last value of the part; `None` is open.
+    pub(crate) through: Option<KeyValue>,
 }
 
 impl Plan {
-    /// The plan for the selected tables.
+    /// The plan for the selected tables, each in one part.
     pub(crate) fn new(url: &SourceUrl, catalog: SourceCatalog, selection: &Tables) -> Result<Plan, ExtractError> {
         let found = catalog.tables.len();
         let selected: Vec<SourceTable> = catalog
@@ -63,8 +76,8 @@ impl Plan {
         let unsupported: Vec<_> = selected.iter().flat_map(|table| table.unsupported.clone()).collect();
         match unsupported.is_empty() {
             true => {
-                let table = |table| TablePlan::new(table, catalog.server.counts_rows);
-                Ok(Plan { tables: selected.into_iter().map(table).collect() })
+                let tables = selected.into_iter().map(TablePlan::new).collect();
+                Ok(Plan { tables, counted: catalog.server.counts_rows })
             }
             false => Err(ExtractError::Unsupported(unsupported)),
         }
@@ -89,8 +102,9 @@ impl Plan {
             for expression in &table.expressions {
                 text.push_str(&format!("{name} reads {expression}\n"));
             }
+            let order = order(&table.schema);
             for part in &table.parts {
-                text.push_str(&format!("{name} part {}: {}\n", part.number, order(&table.schema)));
+                text.push_str(&format!("{}: {order}\n", ranges::describe(name, part)));
             }
         }
         text
@@ -98,7 +112,7 @@ impl Plan {
 }
 
 impl TablePlan {
-    fn new(table: SourceTable, counted: bool) -> TablePlan {
+    pub(crate) fn new(table: SourceTable) -> TablePlan {
         let SourceTable { schema, rows, bytes, .. } = table;
         let mut expressions = Vec::with_capacity(schema.columns.len());
         let mut columns = Vec::with_capacity(schema.columns.len());
@@ -109,10 +123,10 @@ impl TablePlan {
                 Select::Plain | Select::As(_) => Parts::One,
             });
         }
-        let sql = format!("SELECT {} FROM {} {}", expressions.join(", "), schema.name.quoted(), order(&schema));
-        let query = Query { sql: sql.trim_end().to_string(), columns, counted };
-        let parts = vec![PartPlan { number: 0, range: KeyRange::default(), query }];
-        TablePlan { layout: Arc::new(RowLayout::new(&schema)), schema, rows, bytes, expressions, parts }
+        let parts = vec![PartPlan { number: 0, after: None, through: None }];
+        let obstacle = key::obstacle(&schema);
+        let layout = Arc::new(RowLayout::new(&schema));
+        TablePlan { layout, schema, expressions, columns, obstacle, rows, bytes, parts }
     }
 
     pub(crate) fn name(&self) -> &TableName {
@@ -122,14 +136,36 @@ impl TablePlan {
     pub(crate) fn announced(&self) -> PlannedTable {
         PlannedTable { name: self.schema.name.clone(), rows: self.rows, bytes: self.bytes }
     }
+
+    /// Bytes of a row in the source, as far as estimates go.
+    pub(crate) fn row_bytes(&self) -> Option<u64> {
+        self.bytes.filter(|_| self.rows > 0).map(|bytes| bytes / self.rows)
+    }
+
+    /// Where the key's columns stand among the expressions of a row.
+    pub(crate) fn key_places(&self) -> Vec<usize> {
+        let width = |parts: &Parts| if *parts == Parts::Two { 2 } else { 1 };
+        let places = self.schema.key.iter().flat_map(|key| &key.columns);
+        places.map(|column| self.columns[..*column].iter().map(width).sum()).collect()
+    }
+}
+
+impl PartPlan {
+    /// As the manifest has it.
+    pub(crate) fn range(&self) -> KeyRange {
+        let text = |value: &Option<KeyValue>| value.iter().map(ToString::to_string).collect();
+        KeyRange { after: text(&self.after), through: text(&self.through) }
+    }
 }
 
 /// The order of the table's key: a clustered index is walked as it lies. A table without a key is read in whatever order
-/// the server likes, in a single pass.
+/// the server likes.
 fn order(table: &TableSchema) -> String {
-    let Some(key) = &table.key else { return String::new() };
-    let names: Vec<String> = key.columns.iter().map(|place| quote(&table.columns[*place].name)).collect();
-    format!("ORDER BY {}", names.join(", "))
+    let names: Vec<String> = key_columns(table).iter().map(|column| quote(&column.name)).collect();
+    match names.is_empty() {
+        true => "in the server's order".to_string(),
+        false => format!("ORDER BY {}", names.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +173,7 @@ mod tests {
     use super::*;
     use crate::catalog::ServerInfo;
     use crate::error::UnsupportedColumn;
+    use crate::seek::Cursor;
     use etl_schemas::sql_type::SqlType;
     use etl_schemas::table::{Column, Key, KeyKind};
     use etl_schemas::ticks::Ticks;
@@ -188,15 +225,17 @@ mod tests {
             column(2, "Price]", SqlType::Money),
             column(3, "Note", SqlType::VarChar { length: Some(9) }),
             column(4, "Place", SqlType::Geography),
+            column(5, "At", SqlType::Date),
         ];
-        let plan = plan(vec![table("Orders", columns, &[2, 0], 0)]).unwrap();
-        let query = &plan.tables[0].parts[0].query;
+        let plan = plan(vec![table("Orders", columns, &[4, 0], 0)]).unwrap();
+        let table = &plan.tables[0];
+        let request = Cursor::new(table, &table.parts[0], false).request(9).unwrap();
         assert_eq!(
-            query.sql,
+            request.sql,
             "SELECT [Id], CAST([Price]]] AS decimal(19,4)), CAST([Note] AS nvarchar(max)), [Place].STSrid, \
-             [Place].STAsBinary() FROM [dbo].[Orders] ORDER BY [Note], [Id]"
+             [Place].STAsBinary(), [At] FROM [dbo].[Orders] ORDER BY [At], [Id]"
         );
-        assert_eq!((query.columns.len(), query.expressions()), (4, 5));
+        assert_eq!((table.columns.len(), table.key_places()), (5, vec![5, 0]));
     }
 
     #[test]

@@ -69,14 +69,26 @@ pub struct SourceLoad {
     pub queries: u64,
     /// The longest of them, and its table.
     pub longest: Option<(Duration, TableName)>,
+    /// Rows that were read, those among them that were read again.
+    pub rows: u64,
+    /// Bytes of these rows, as the dump has them before compression.
+    pub bytes: u64,
+    /// Time that connections waited to keep the rate, summed over them.
+    pub paced: Duration,
+    /// Times that a connection rested because queries had become slower.
+    pub slow_downs: u64,
+    /// Queries that ended because they waited too long for a lock.
+    pub lock_timeouts: u64,
     /// Parts that broke and were read again.
     pub retries: u64,
 }
 
 impl SourceLoad {
     /// Counts a query.
-    pub(crate) fn add(&mut self, table: &TableName, took: Duration) {
+    pub(crate) fn add(&mut self, table: &TableName, took: Duration, rows: u64, bytes: u64) {
         self.queries += 1;
+        self.rows += rows;
+        self.bytes += bytes;
         if self.longest.as_ref().is_none_or(|(longest, _)| took > *longest) {
             self.longest = Some((took, table.clone()));
         }

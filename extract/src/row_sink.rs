@@ -7,6 +7,7 @@
 mod decimal;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use etl_schemas::dump::{Block, BlockBuilder, RowLayout};
 use etl_schemas::sql_type::SqlType;
@@ -58,6 +59,9 @@ pub(crate) struct RowSink<'a> {
     decimal: DecimalText,
     rows: u64,
     replaced: u64,
+    /// Of the blocks that were handed over.
+    block_bytes: u64,
+    blocked: Duration,
     blocks: &'a mut dyn BlockConsumer,
 }
 
@@ -75,6 +79,8 @@ impl<'a> RowSink<'a> {
             decimal: DecimalText::default(),
             rows: 0,
             replaced: 0,
+            block_bytes: 0,
+            blocked: Duration::ZERO,
             blocks,
         }
     }
@@ -89,22 +95,40 @@ impl<'a> RowSink<'a> {
         self.replaced
     }
 
+    /// Bytes of all rows so far, as the dump has them before compression.
+    pub(crate) fn content_bytes(&self) -> u64 {
+        self.block_bytes + self.builder.content_bytes() as u64
+    }
+
+    /// How long blocks waited for their consumer: meanwhile the server waited for us.
+    pub(crate) fn blocked(&self) -> Duration {
+        self.blocked
+    }
+
     /// Ends the row. A full block goes to its consumer, which may wait.
     #[inline]
     pub(crate) fn end_row(&mut self) -> Result<(), SourceError> {
         self.builder.end_row()?;
         self.rows += 1;
         match self.builder.is_full() {
-            true => self.blocks.consume(self.builder.take()),
+            true => self.hand_over(),
             false => Ok(()),
         }
+    }
+
+    fn hand_over(&mut self) -> Result<(), SourceError> {
+        let started = Instant::now();
+        self.block_bytes += self.builder.content_bytes() as u64;
+        let consumed = self.blocks.consume(self.builder.take());
+        self.blocked += started.elapsed();
+        consumed
     }
 
     /// Hands the last, partly filled block over.
     pub(crate) fn finish(&mut self) -> Result<(), SourceError> {
         match self.builder.rows() {
             0 => Ok(()),
-            _ => self.blocks.consume(self.builder.take()),
+            _ => self.hand_over(),
         }
     }
 

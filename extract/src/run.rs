@@ -4,61 +4,58 @@
 //! takes parts off one list, the largest table first; blocks are compressed on rayon's threads meanwhile. What was
 //! finished stays, however the run ends: a part appears under its name only when it is whole and synced.
 
+mod backoff;
+mod options;
 mod packer;
 mod part;
+mod prepare;
 mod state;
 
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use etl_schemas::dump::{DumpWriter, FinishedTable, Level, SourceInfo};
-use etl_schemas::project::Tables;
+use etl_schemas::dump::{DumpWriter, FinishedTable, SourceInfo};
 use etl_schemas::table::TableSchema;
 use etl_schemas::ticks::Ticks;
 use futures_util::future::{Either, select};
-use secrecy::SecretString;
 
-use crate::catalog::{self, ServerInfo, SourceCatalog};
-use crate::connect::connect;
+use crate::catalog::ServerInfo;
 use crate::error::ExtractError;
-use crate::plan::{Plan, TablePlan};
+pub use crate::pace::Limits;
+use crate::pace::Pace;
+use crate::plan::TablePlan;
+pub use crate::plan::ranges::PartSize;
 use crate::progress::Progress;
-use crate::report::{ExtractReport, Outcome, TableReport};
-use crate::url::SourceUrl;
+use crate::report::{ExtractReport, Outcome, SourceLoad, TableReport};
+use crate::survey::Survey;
+pub use options::{Extract, Gentleness, Inspect};
 use part::Reader;
+use prepare::{Prepared, Source};
 use state::State;
 
 /// How often a waiting run looks whether it was cancelled.
 const CANCEL_POLL: Duration = Duration::from_millis(50);
 
-/// What to read, and where to put it.
-#[derive(Debug)]
-pub struct Extract {
-    /// The source.
-    pub url: SourceUrl,
-    /// Its password.
-    pub password: Option<SecretString>,
-    /// Which tables.
-    pub tables: Tables,
-    /// Connections to read with at the same time; at least one is used.
-    pub jobs: usize,
-    /// The dump's directory. An unfinished dump of the same plan is gone on with.
-    pub out: PathBuf,
-    /// How hard blocks are compressed.
-    pub level: Level,
-    /// Whether an unfinished dump in the directory is thrown away first.
-    pub restart: bool,
+/// Looks at all tables of a source, and reads its catalog only.
+pub fn inspect(options: &Inspect, cancelled: &AtomicBool) -> Result<Option<Survey>, ExtractError> {
+    let source = Source { url: &options.url, password: options.password.as_ref(), gentleness: options.gentleness };
+    let catalog = in_runtime(unless_cancelled(source.catalog(), || cancelled.load(Ordering::Relaxed)))?.transpose()?;
+    Ok(catalog.map(|catalog| Survey::of_catalog(catalog, PartSize::default())))
 }
 
-/// Reads the catalog of the source, and nothing else.
-pub fn inspect(options: &Extract) -> Result<SourceCatalog, ExtractError> {
-    let never = AtomicBool::new(false);
-    // Nothing cancels it, so there is always a catalog.
-    Ok(read_catalog(options, &never)?.expect("a run that can't be cancelled comes to its end"))
+/// What [`extract`] would do with these options and a new dump. Besides the catalog it reads single keys only, to find
+/// the ranges of parts. `None` when it was cancelled.
+pub fn plan(options: &Extract, cancelled: &AtomicBool) -> Result<Option<Survey>, ExtractError> {
+    let prepared = prepare(options, None, cancelled)?;
+    Ok(prepared.map(|Prepared { server, plan, .. }| Survey::of_plan(server, &plan)))
+}
+
+fn prepare(options: &Extract, earlier: Option<&str>, cancelled: &AtomicBool) -> Result<Option<Prepared>, ExtractError> {
+    let work = options.source().prepare(&options.tables, options.part_size, earlier);
+    in_runtime(unless_cancelled(work, || cancelled.load(Ordering::Relaxed)))?.transpose()
 }
 
 /// Reads the source into a dump. Blocks until it is done or `cancelled` becomes true, which it notices within moments.
@@ -71,11 +68,14 @@ pub fn extract(
     cancelled: &AtomicBool,
 ) -> Result<ExtractReport, ExtractError> {
     let started = Instant::now();
-    let Some(catalog) = read_catalog(options, cancelled)? else {
-        return Ok(State::new(&[]).report(&[], Outcome::Cancelled, started.elapsed()));
+    let earlier = match options.restart {
+        true => None,
+        false => DumpWriter::unfinished_plan(&options.out)?,
     };
-    let server = catalog.server.clone();
-    let plan = Plan::new(&options.url, catalog, &options.tables)?;
+    let Some(Prepared { server, plan, load }) = prepare(options, earlier.as_deref(), cancelled)? else {
+        let nothing = State::new(&[], SourceLoad::default());
+        return Ok(nothing.report(&[], Outcome::Cancelled, Duration::ZERO, started.elapsed()));
+    };
     if options.restart {
         DumpWriter::discard(&options.out)?;
     }
@@ -83,14 +83,16 @@ pub fn extract(
     let dump = DumpWriter::create(&options.out, &plan.describe(&server.database), &schemas)?;
     progress.planned(&plan.by_size().into_iter().map(|place| plan.tables[place].announced()).collect::<Vec<_>>());
 
-    let state = State::new(&plan.tables);
+    let state = State::new(&plan.tables, load);
     state.queue_parts(&plan, &dump, progress);
-    read_parts(&Reader { options, plan: &plan, dump: &dump, state: &state, progress, cancelled })?;
+    let jobs = options.jobs.clamp(1, state.parts_queued().max(1));
+    let pace = Pace::new(options.gentleness.limits, jobs);
+    read_parts(jobs, &Reader { options, plan: &plan, dump: &dump, state: &state, pace: &pace, progress, cancelled })?;
     if let Some(error) = state.stopped_by() {
         return Err(error.into());
     }
     let outcome = state.outcome();
-    let mut report = state.report(&plan.tables, outcome, started.elapsed());
+    let mut report = state.report(&plan.tables, outcome, pace.waited(), started.elapsed());
     if outcome == Outcome::Complete {
         let source = source_info(options, server, started.elapsed());
         report.fingerprint = Some(dump.finish(source, &finished_tables(&plan.tables, &report))?.fingerprint);
@@ -99,19 +101,8 @@ pub fn extract(
     Ok(report)
 }
 
-fn read_catalog(options: &Extract, cancelled: &AtomicBool) -> Result<Option<SourceCatalog>, ExtractError> {
-    in_runtime(async {
-        let work = async {
-            let mut client = connect(&options.url, options.password.as_ref()).await?;
-            catalog::read(&options.url, &mut client).await
-        };
-        unless_cancelled(work, || cancelled.load(Ordering::Relaxed)).await.transpose()
-    })?
-}
-
 /// One thread per connection, until no part is left. Fewer threads than asked for do as well; none is an error.
-fn read_parts(reader: &Reader<'_>) -> Result<(), ExtractError> {
-    let jobs = reader.options.jobs.clamp(1, reader.state.parts_queued().max(1));
+fn read_parts(jobs: usize, reader: &Reader<'_>) -> Result<(), ExtractError> {
     thread::scope(|scope| {
         let spawned: Vec<_> = (0..jobs)
             .map(|job| {
@@ -170,8 +161,8 @@ fn source_info(options: &Extract, server: ServerInfo, elapsed: Duration) -> Sour
 fn finished_tables(tables: &[TablePlan], report: &ExtractReport) -> Vec<FinishedTable> {
     let finished = |(table, figures): (&TablePlan, &TableReport)| {
         let mut notes = Vec::new();
-        if table.schema.key.is_none() {
-            notes.push("The table has no usable key: it was read in one pass, in the server's order.".to_string());
+        if let Some(reason) = &table.obstacle {
+            notes.push(format!("Read in a single pass, because {reason}."));
         }
         if figures.parts_kept > 0 {
             let (kept, all) = (figures.parts_kept, table.parts.len());

@@ -1,36 +1,67 @@
-//! What `inspect` says of a source.
+//! What `inspect` and `plan` say of a source.
 
-use etl_extract::inspect;
-use etl_schemas::sql_type::SqlType;
-use etl_schemas::table::KeyKind;
+use std::sync::atomic::AtomicBool;
+
+use etl_extract::run::PartSize;
+use etl_extract::survey::Reading;
+use etl_extract::{Inspect, inspect, plan};
+use etl_fixtures::tds::Tls;
+use etl_schemas::dump::KeyRange;
 
 use crate::source::{LOG, MESSAGES, Source, name};
 
 #[test]
-fn tables_columns_keys_and_sizes_are_read() {
+fn the_survey_tells_of_every_table_how_it_would_be_read() {
     let source = Source::shop();
-    let out = tempfile::tempdir().unwrap();
-    let catalog = inspect(&source.extract(out.path())).unwrap();
+    let options = source.extract("unused".as_ref());
+    let options = Inspect { url: options.url, password: options.password, gentleness: options.gentleness };
+    let survey = inspect(&options, &AtomicBool::new(false)).unwrap().unwrap();
 
-    assert_eq!(catalog.server.database, "shop");
-    assert_eq!(catalog.server.database_collation, "Finnish_Swedish_CI_AS");
-    assert!(catalog.server.counts_rows, "rows are counted at both ends");
-    assert!(catalog.server.version.contains('.') && !catalog.server.edition.is_empty());
-    let [log, messages] = catalog.tables.as_slice() else { panic!("two tables: {:?}", catalog.tables) };
-    assert_eq!((&log.schema.name, &messages.schema.name), (&name("Log"), &name("Messages")));
+    assert_eq!(survey.server.database, "shop");
+    assert_eq!(survey.server.database_collation, "Finnish_Swedish_CI_AS");
+    assert!(survey.server.version.contains('.') && !survey.server.edition.is_empty());
+    assert!(survey.server.counts_rows);
+    let [log, messages] = survey.tables.as_slice() else { panic!("two tables: {:?}", survey.tables) };
+    assert_eq!((&log.table, &messages.table), (&name("Log"), &name("Messages")));
     assert_eq!((log.rows, messages.rows), (LOG as u64, MESSAGES as u64));
     assert!(messages.bytes > log.bytes && log.bytes.is_some_and(|bytes| bytes > 0));
+    assert_eq!((&log.key, &messages.key), (&Vec::new(), &vec!["Id".to_string()]));
+    assert_eq!(log.reading, Reading::SinglePass { reason: "it has no usable key".to_string() });
+    assert_eq!(messages.reading, Reading::Chunks { parts: 1, ranges: Vec::new() });
+    assert!(messages.casts.is_empty() && messages.unsupported.is_empty());
+}
 
-    assert_eq!(log.schema.key, None);
-    let key = messages.schema.key.as_ref().unwrap();
-    assert_eq!(
-        (key.name.as_str(), key.kind, key.unique, key.columns.as_slice()),
-        ("PK_Messages", KeyKind::Clustered, true, &[0][..])
-    );
-    let [id, body] = messages.schema.columns.as_slice() else { panic!("two columns") };
-    assert_eq!((id.id, id.name.as_str(), &id.sql_type), (1, "Id", &SqlType::Int));
-    assert!(id.identity && !id.nullable && id.collation.is_none());
-    assert_eq!((body.id, &body.sql_type), (2, &SqlType::NVarChar { length: None }));
-    assert!(body.nullable && !body.identity && !body.computed);
-    assert_eq!(body.collation.as_deref(), Some("Finnish_Swedish_CI_AS"));
+#[test]
+fn what_the_server_converts_is_told() {
+    let source = Source::types(Tls::Off);
+    let options = source.extract("unused".as_ref());
+    let options = Inspect { url: options.url, password: options.password, gentleness: options.gentleness };
+    let survey = inspect(&options, &AtomicBool::new(false)).unwrap().unwrap();
+    let cast: Vec<_> = survey.tables.iter().flat_map(|table| &table.casts).collect();
+    let money = cast.iter().find(|cast| cast.sql_type == "money").unwrap();
+    assert!(money.expressions[0].ends_with("AS decimal(19,4))"), "{:?}", money.expressions);
+    assert!(cast.iter().all(|cast| cast.sql_type != "int" && cast.sql_type != "datetime"));
+}
+
+#[test]
+fn a_plan_shows_the_ranges_and_reads_single_keys_only() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    let mut options = source.extract(&out.path().join("dump"));
+    options.part_size = PartSize { rows: MESSAGES as u64 / 4, ..PartSize::default() };
+    let asked = source.server.statistics();
+    let survey = plan(&options, &AtomicBool::new(false)).unwrap().unwrap();
+    let after = source.server.statistics();
+    let text = |value: i64| vec![value.to_string()];
+    let range = |after, through| KeyRange { after, through };
+    let quarter = MESSAGES / 4;
+    let ranges = vec![
+        range(Vec::new(), text(quarter)),
+        range(text(quarter), text(quarter * 2)),
+        range(text(quarter * 2), text(quarter * 3)),
+        range(text(quarter * 3), Vec::new()),
+    ];
+    assert_eq!(survey.tables[1].reading, Reading::Chunks { parts: 4, ranges });
+    assert!(after.rows - asked.rows < 500, "the catalog, and two keys");
+    assert_eq!(out.path().read_dir().unwrap().count(), 0);
 }

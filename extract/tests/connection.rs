@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::atomic::AtomicBool;
 
 use etl_extract::report::Outcome;
-use etl_extract::{extract, inspect};
+use etl_extract::{extract, plan};
 use etl_fixtures::tds::Tls;
 
 use crate::dumped::assert_equal;
@@ -15,7 +15,7 @@ fn refused(url: &str, password: &str) -> String {
     let out = tempfile::tempdir().unwrap();
     let mut options = options(url, out.path());
     options.password = Some(password.to_string().into());
-    let error = inspect(&options).unwrap_err();
+    let error = plan(&options, &AtomicBool::new(false)).unwrap_err();
     assert!(!format!("{error} {error:?} {options:?}").contains(password));
     error.to_string()
 }

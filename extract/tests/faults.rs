@@ -29,7 +29,8 @@ fn an_undisturbed_run_carries_every_row_in_the_order_of_its_key() {
     assert_eq!(first_column(out.path(), &name("Log")).len() as i64, LOG);
     let rows: Vec<_> = report.tables.iter().map(|table| (table.table.to_string(), table.rows)).collect();
     assert_eq!(rows, [("dbo.Log".to_string(), LOG as u64), ("dbo.Messages".to_string(), MESSAGES as u64)]);
-    assert_eq!((report.load.queries, report.load.retries), (2, 0));
+    assert!(report.load.queries > 2, "the table with a key is read by chunks");
+    assert_eq!((report.load.retries, report.load.rows), (0, (MESSAGES + LOG) as u64));
     assert_eq!(report.fingerprint.as_deref(), Some(Dump::open(out.path()).unwrap().fingerprint()));
 }
 
@@ -54,11 +55,12 @@ fn what_passes_by_itself_is_read_again_and_changes_nothing() {
     run(&source, &calm);
 
     let faults = source.server.faults();
-    let late = MESSAGES as u64 - 1;
+    // Late in the first chunk, and in the middle of a later one.
+    let late = 99;
     let kinds = [
         FaultKind::Error { number: 1205, after_rows: 0 },
         FaultKind::DropConnection { after_rows: late },
-        FaultKind::Error { number: 40613, after_rows: 12_345 },
+        FaultKind::Error { number: 40613, after_rows: 345 },
     ];
     for kind in kinds {
         faults.add(Fault::new(kind).on(name("Messages")).times(1));

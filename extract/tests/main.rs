@@ -6,6 +6,8 @@ mod catalog;
 mod connection;
 mod dumped;
 mod faults;
+mod gentleness;
+mod ranges;
 mod resume;
 mod source;
 mod types;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use etl_extract::Extract;
+use etl_extract::run::{Extract, Gentleness, PartSize};
 use etl_fixtures::cell::{Cell, OwnedCell};
 use etl_fixtures::sqlserver::all_types;
 use etl_fixtures::sqlserver::database::{DatabaseDefinition, DatabaseWriter, TableDefinition};
@@ -95,6 +95,8 @@ pub(crate) fn options(url: &str, out: &Path) -> Extract {
         out: out.to_path_buf(),
         level: Level::default(),
         restart: false,
+        part_size: PartSize::default(),
+        gentleness: Gentleness::default(),
     }
 }
 

@@ -139,7 +139,8 @@ impl Decimal {
     pub fn checked_add(self, other: Decimal) -> Result<Decimal, DecimalError> {
         let scale = self.scale.max(other.scale);
         let (left, right) = (self.rescale(scale)?, other.rescale(scale)?);
-        Decimal::new(left.units() + right.units(), scale)
+        // Two of 38 digits make up to 2 * 10^38, which is past an i128.
+        Decimal::new(left.units().checked_add(right.units()).ok_or(DecimalError::Overflow)?, scale)
     }
 
     /// The value with its sign changed.
@@ -293,6 +294,14 @@ mod tests {
         assert_eq!(decimal("-2.5").to_integer(), Some(-3));
         assert_eq!(decimal("2.49").to_integer(), Some(2));
         assert_eq!(decimal("1.005").rescale(2).unwrap().to_string(), "1.01");
+    }
+
+    #[test]
+    fn sums_past_38_digits_are_errors() {
+        let largest = decimal(&"9".repeat(38));
+        assert_eq!(largest.checked_add(largest).unwrap_err(), DecimalError::Overflow);
+        assert_eq!(largest.negate().checked_add(largest.negate()).unwrap_err(), DecimalError::Overflow);
+        assert_eq!(largest.checked_add(largest.negate()).unwrap().to_string(), "0");
     }
 
     proptest! {

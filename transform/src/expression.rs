@@ -5,24 +5,34 @@
 //! an operator doesn't take. What an expression makes lives in an arena that is emptied after each row.
 
 mod arithmetic;
+mod binary;
 mod bound;
 mod cast;
+mod date_part;
 mod evaluate;
+mod interval;
 mod like;
 mod parse;
+mod pattern;
 mod text;
+mod time;
 mod value;
 
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+pub use binary::{BinaryFunction, Encoding};
 pub use bound::{Bound, Bounds, ZoneBound};
 pub use cast::CastTarget;
+pub use date_part::{DatePart, PartNames};
 pub use evaluate::{Context, EvaluateError, Evaluated};
+pub use interval::{Interval, parse_interval};
 pub use like::Like;
 pub use parse::{parse_date, parse_instant, parse_time, parse_timestamp};
+pub use pattern::{Pattern, PatternError, Replacement};
 pub use text::TextFunction;
+pub use time::TimeFunction;
 pub use value::{Type, UuidValue, Value, write_text};
 
 use crate::zone::Zone;
@@ -146,6 +156,14 @@ pub enum Expr {
     Append(Box<Expr>, Box<Expr>),
     /// A function on text.
     Text(TextFunction, Vec<Expr>),
+    /// A function on dates, times and intervals.
+    Time(TimeFunction, Vec<Expr>),
+    /// A function on bytes, or on the UTF-8 of text.
+    Binary(BinaryFunction, Box<Expr>),
+    /// `regexp_like`.
+    Matches(Arc<Pattern>, Box<Expr>),
+    /// `regexp_replace`.
+    ReplaceMatches(Arc<Replacement>, Box<Expr>),
     /// UUIDv5 of `<kind>:<value>` in the project's namespace.
     Uuid5 {
         /// The project's namespace.

@@ -10,10 +10,12 @@ mod dialect;
 mod fingerprint;
 mod function;
 mod mapper;
+mod pattern;
 mod program;
 mod scope;
 mod source;
 mod statement;
+mod temporal;
 mod typed;
 
 use std::collections::HashMap;

@@ -8,5 +8,6 @@ mod diagnostics;
 mod expressions;
 mod happypancake;
 mod ordering;
+mod postgres;
 mod sample;
 mod strategies;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use etl_extract::report::{ExtractReport, Outcome as Ending};
-use etl_extract::run::{Extract, extract};
+use etl_extract::run::{Extract, Gentleness, PartSize, extract};
 use etl_fixtures::happypancake;
 use etl_fixtures::postgres::PrivatePostgres;
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
@@ -102,6 +102,8 @@ fn extract_all(folders: &Folders, servers: &Servers) -> anyhow::Result<ExtractRe
         out: folders.dump.clone(),
         level: Level::default(),
         restart: false,
+        part_size: PartSize::default(),
+        gentleness: Gentleness::default(),
     };
     let progress = Progress::new();
     let report = extract(&options, &Bars::new(&progress), interrupt::flag())?;

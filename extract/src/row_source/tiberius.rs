@@ -4,14 +4,18 @@
 //! a second. Money never arrives here as `money`, which this client decodes into a float; the SELECT casts it.
 
 use ::tiberius::time::{DateTime2, DateTimeOffset};
-use ::tiberius::{ColumnData, QueryItem, Row};
+use ::tiberius::{ColumnData, QueryItem, QueryStream, Row};
 use etl_schemas::ticks::Ticks;
 use futures_util::TryStreamExt;
 
 use crate::connect::TdsClient;
 use crate::error::SourceError;
+use crate::key::KeyValue;
+use crate::pace::Pace;
 use crate::row_sink::RowSink;
-use crate::row_source::{Parts, Query, ROW_COUNT, RowSource, clock, variant};
+use crate::row_source::key_cell::{Bound, key_value};
+use crate::row_source::{Answered, Parts, ROW_COUNT, RowSource, Shape, clock, variant};
+use crate::seek::{Parameter, Request};
 
 /// A connection of the `tiberius` client.
 pub(crate) struct Tiberius {
@@ -26,34 +30,79 @@ impl Tiberius {
     }
 }
 
-impl RowSource for Tiberius {
-    async fn read(&mut self, query: &Query, sink: &mut RowSink<'_>) -> Result<Option<u64>, SourceError> {
-        let mut counted = None;
-        // This client keeps the count of a DONE token to itself, so the server is asked for it within the same batch.
-        let batch = match query.counted {
-            true => format!("{}; {ROW_COUNT}", query.sql),
-            false => query.sql.clone(),
-        };
-        let mut items = self.client.simple_query(batch).await?;
-        while let Some(item) = items.try_next().await? {
-            match item {
-                QueryItem::Metadata(metadata) if metadata.result_index() == 0 => {
-                    expect_columns(metadata.columns().len(), query)?;
-                }
-                QueryItem::Metadata(_) => {}
-                QueryItem::Row(row) if row.result_index() == 0 => {
-                    push_row(&row, query, sink, &mut self.variant_text)?;
-                    sink.end_row()?;
-                }
-                QueryItem::Row(row) => counted = count(&row),
-            }
+/// After so many rows the pace is asked whether to wait.
+const ROWS_PACED: u64 = 128;
+
+impl Tiberius {
+    async fn ask<'c>(&'c mut self, sql: &str, parameters: &[Parameter]) -> Result<QueryStream<'c>, SourceError> {
+        if parameters.is_empty() {
+            return Ok(self.client.simple_query(sql).await?);
         }
-        Ok(counted)
+        let mut query = ::tiberius::Query::new(sql);
+        parameters.iter().for_each(|parameter| query.bind(Bound(parameter)));
+        Ok(query.query(&mut self.client).await?)
     }
 }
 
-fn expect_columns(found: usize, query: &Query) -> Result<(), SourceError> {
-    match query.expressions() {
+impl RowSource for Tiberius {
+    async fn read(
+        &mut self,
+        request: &Request,
+        shape: &Shape,
+        sink: &mut RowSink<'_>,
+        pace: &Pace,
+        last: &mut Vec<KeyValue>,
+    ) -> Result<Answered, SourceError> {
+        // This client keeps the count of a DONE token to itself, so the server is asked for it within the same batch.
+        let batch = match shape.counted {
+            true => format!("{}; {ROW_COUNT}", request.sql),
+            false => request.sql.clone(),
+        };
+        let mut scratch = std::mem::take(&mut self.variant_text);
+        let (mut answered, mut bytes) = (Answered::default(), sink.content_bytes());
+        let mut items = self.ask(&batch, &request.parameters).await?;
+        while let Some(item) = items.try_next().await? {
+            match item {
+                QueryItem::Metadata(metadata) if metadata.result_index() == 0 => {
+                    expect_columns(metadata.columns().len(), shape)?;
+                }
+                QueryItem::Metadata(_) => {}
+                QueryItem::Row(row) if row.result_index() == 0 => {
+                    push_row(&row, shape, sink, &mut scratch)?;
+                    sink.end_row()?;
+                    answered.received += 1;
+                    if request.rows_max == Some(answered.received) {
+                        read_key(&row, &shape.key, last)?;
+                    }
+                    if answered.received.is_multiple_of(ROWS_PACED) {
+                        let before = std::mem::replace(&mut bytes, sink.content_bytes());
+                        answered.paced += pace.spend(ROWS_PACED, bytes - before).await;
+                    }
+                }
+                QueryItem::Row(row) => answered.sent = count(&row),
+            }
+        }
+        drop(items);
+        self.variant_text = scratch;
+        answered.paced += pace.spend(answered.received % ROWS_PACED, sink.content_bytes() - bytes).await;
+        match request.rows_max {
+            Some(rows_max) if answered.received > rows_max => {
+                let message = format!("{rows_max} rows were asked for at most, {} came", answered.received);
+                Err(SourceError::Protocol { message })
+            }
+            _ => Ok(answered),
+        }
+    }
+
+    async fn key(&mut self, request: &Request) -> Result<Option<KeyValue>, SourceError> {
+        let row = self.ask(&request.sql, &request.parameters).await?.into_row().await?;
+        let Some(row) = row else { return Ok(None) };
+        row.cells().next().map(|(_, cell)| key_value(cell)).transpose()
+    }
+}
+
+fn expect_columns(found: usize, shape: &Shape) -> Result<(), SourceError> {
+    match shape.expressions() {
         expected if expected == found => Ok(()),
         expected => {
             let message = format!("{expected} columns were asked for, {found} came");
@@ -70,10 +119,22 @@ fn count(row: &Row) -> Option<u64> {
     }
 }
 
-fn push_row(row: &Row, query: &Query, sink: &mut RowSink<'_>, scratch: &mut String) -> Result<(), SourceError> {
+fn read_key(row: &Row, places: &[usize], key: &mut Vec<KeyValue>) -> Result<(), SourceError> {
+    key.clear();
+    for place in places {
+        let (_, cell) = row
+            .cells()
+            .nth(*place)
+            .ok_or_else(|| SourceError::Protocol { message: "a row is shorter than its heading".to_string() })?;
+        key.push(key_value(cell)?);
+    }
+    Ok(())
+}
+
+fn push_row(row: &Row, shape: &Shape, sink: &mut RowSink<'_>, scratch: &mut String) -> Result<(), SourceError> {
     let mut cells = row.cells().map(|(_, cell)| cell);
     let short = || SourceError::Protocol { message: "a row is shorter than its heading".to_string() };
-    for (column, parts) in query.columns.iter().enumerate() {
+    for (column, parts) in shape.columns.iter().enumerate() {
         let first = cells.next().ok_or_else(short)?;
         match parts {
             Parts::One => push(sink, column, first)?,

@@ -2,27 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use etl_schemas::dump::{DumpWriter, PartSummary, PartWriter};
 
+use super::backoff::Backoff;
 use super::packer::{Announced, Packer};
 use super::state::State;
 use super::{Extract, unless_cancelled};
-use crate::connect::connect;
-use crate::error::{Action, SourceError};
+use crate::chunk_size::{ChunkSize, QueryTimes};
+use crate::error::{Action, LOCK_TIMEOUT, SourceError};
+use crate::key::KeyValue;
+use crate::pace::Pace;
 use crate::plan::{PartPlan, Plan, TablePlan};
 use crate::progress::Progress;
 use crate::row_sink::RowSink;
-use crate::row_source::RowSource;
 use crate::row_source::tiberius::Tiberius;
-
-/// Times that a part is read again. With the pauses between them that is three quarters of a minute: a failover takes
-/// that long.
-const RETRIES_MAX: u32 = 8;
-/// The first pause; each one after is twice as long, up to the longest.
-const PAUSE_FIRST: Duration = Duration::from_millis(200);
-const PAUSE_MAX: Duration = Duration::from_secs(20);
+use crate::row_source::{Answered, RowSource, Shape};
+use crate::seek::{Cursor, Request};
 
 /// What every reading thread works with.
 pub(super) struct Reader<'a> {
@@ -30,6 +27,7 @@ pub(super) struct Reader<'a> {
     pub(super) plan: &'a Plan,
     pub(super) dump: &'a DumpWriter,
     pub(super) state: &'a State,
+    pub(super) pace: &'a Pace,
     pub(super) progress: &'a dyn Progress,
     pub(super) cancelled: &'a AtomicBool,
 }
@@ -81,19 +79,26 @@ impl Reader<'_> {
         table: &TablePlan,
         part: &PartPlan,
     ) -> Result<ReadPart, SourceError> {
-        let mut pause = PAUSE_FIRST;
-        let mut retries = 0;
+        let mut backoff = Backoff::default();
+        let mut by_chunks = table.obstacle.is_none();
         loop {
-            match self.read(connection, table, part).await {
-                Err(error) if retries < RETRIES_MAX && error.action() == Action::Retry => {
-                    tracing::info!(table = %table.name(), %error, "reading the part again");
-                }
-                done => return done,
+            let error = match self.read(connection, table, part, by_chunks).await {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            };
+            if matches!(error, SourceError::Server { number: LOCK_TIMEOUT, .. }) {
+                self.state.lock_timed_out();
             }
-            retries += 1;
+            tracing::info!(table = %table.name(), part = part.number, %error, "the part broke");
+            match (error.action(), by_chunks) {
+                (Action::SinglePass, true) => by_chunks = false,
+                (Action::Retry, _) => match backoff.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(error),
+                },
+                _ => return Err(error),
+            }
             self.state.retried();
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
         }
     }
 
@@ -104,20 +109,19 @@ impl Reader<'_> {
         connection: &mut Option<Tiberius>,
         table: &TablePlan,
         part: &PartPlan,
+        by_chunks: bool,
     ) -> Result<ReadPart, SourceError> {
         let name = table.name();
         let mut source = match connection.take() {
             Some(source) => source,
-            None => Tiberius::new(connect(&self.options.url, self.options.password.as_ref()).await?),
+            None => self.options.source().connect().await?,
         };
         let writer = PartWriter::create(&self.dump.part_path(name, part.number), Arc::clone(&table.layout))?;
         let mut packer = Packer::new(writer, self.options.level, name, self.progress);
         let mut sink = RowSink::new(&table.schema, Arc::clone(&table.layout), &mut packer);
 
-        let asked = Instant::now();
-        let answer = source.read(&part.query, &mut sink).await;
-        self.state.queried(name, asked.elapsed());
-        let whole = answer.and_then(|sent| expect_rows(sent, sink.rows())).and_then(|()| sink.finish());
+        let read = self.read_rows(&mut source, table, part, by_chunks, &mut sink).await;
+        let whole = read.and_then(|()| sink.finish());
         let replaced = sink.replaced();
         if let Err(error) = whole {
             let Announced { rows, bytes } = packer.announced();
@@ -125,9 +129,58 @@ impl Reader<'_> {
             return Err(error);
         }
         let summary = packer.finish()?;
-        self.dump.record_part(name, part.number, part.range.clone(), summary.clone(), replaced)?;
+        self.dump.record_part(name, part.number, part.range(), summary.clone(), replaced)?;
         *connection = Some(source);
         Ok(ReadPart { summary, replaced })
+    }
+
+    /// Reads a part's rows, chunk after chunk. Blocks don't end with chunks, so the file is the same whatever their sizes.
+    async fn read_rows(
+        &self,
+        source: &mut impl RowSource,
+        table: &TablePlan,
+        part: &PartPlan,
+        by_chunks: bool,
+        sink: &mut RowSink<'_>,
+    ) -> Result<(), SourceError> {
+        let shape = Shape { columns: table.columns.clone(), key: table.key_places(), counted: self.plan.counted };
+        let mut cursor = Cursor::new(table, part, by_chunks);
+        let mut chunk = ChunkSize::new(self.options.gentleness.longest_query, table.row_bytes());
+        let mut last = Vec::new();
+        loop {
+            self.pace.wait().await;
+            let row_bytes = sink.content_bytes().checked_div(sink.rows()).or(table.row_bytes()).unwrap_or(0);
+            let rows = chunk.rows().min(self.pace.rows_max(row_bytes));
+            let Some(request) = cursor.request(rows) else { return Ok(()) };
+            let query = self.query(source, table, &request, &shape, sink, &mut last).await?;
+            let full = request.rows_max == Some(query.received);
+            cursor.advance(full.then_some(&mut last))?;
+            if by_chunks && let Some(rest) = chunk.learn(query) {
+                self.state.slowed_down();
+                tokio::time::sleep(rest).await;
+            }
+        }
+    }
+
+    /// Asks one query, and counts what it cost.
+    async fn query(
+        &self,
+        source: &mut impl RowSource,
+        table: &TablePlan,
+        request: &Request,
+        shape: &Shape,
+        sink: &mut RowSink<'_>,
+        last: &mut Vec<KeyValue>,
+    ) -> Result<QueryTimes, SourceError> {
+        let (rows, bytes, blocked) = (sink.rows(), sink.content_bytes(), sink.blocked());
+        let started = Instant::now();
+        let answer = source.read(request, shape, sink, self.pace, last).await;
+        let took = started.elapsed();
+        self.state.queried(table.name(), took, sink.rows() - rows, sink.content_bytes() - bytes);
+        let Answered { received, sent, paced } = answer?;
+        expect_rows(sent, received)?;
+        let served = took.saturating_sub(paced).saturating_sub(sink.blocked() - blocked);
+        Ok(QueryTimes { received, asked: request.rows_max.unwrap_or(received), took, served })
     }
 }
 

@@ -34,14 +34,14 @@ struct TableState {
 
 impl State {
     /// Nothing done yet.
-    pub(super) fn new(tables: &[TablePlan]) -> State {
+    pub(super) fn new(tables: &[TablePlan], load: SourceLoad) -> State {
         let table = |plan: &TablePlan| TableState {
             parts_left: plan.parts.len(),
             figures: empty_figures(plan.name()),
             failed: None,
         };
         let tables = tables.iter().map(table).collect();
-        let shared = Shared { queue: VecDeque::new(), tables, load: SourceLoad::default(), stopped_by: None };
+        let shared = Shared { queue: VecDeque::new(), tables, load, stopped_by: None };
         State { shared: Mutex::new(shared) }
     }
 
@@ -116,8 +116,18 @@ impl State {
     }
 
     /// A query over a table ran.
-    pub(super) fn queried(&self, table: &TableName, took: Duration) {
-        self.lock().load.add(table, took);
+    pub(super) fn queried(&self, table: &TableName, took: Duration, rows: u64, bytes: u64) {
+        self.lock().load.add(table, took, rows, bytes);
+    }
+
+    /// A connection rests, for the server has become slower.
+    pub(super) fn slowed_down(&self) {
+        self.lock().load.slow_downs += 1;
+    }
+
+    /// A query waited too long for a lock.
+    pub(super) fn lock_timed_out(&self) {
+        self.lock().load.lock_timeouts += 1;
     }
 
     /// A part is read again.
@@ -137,7 +147,13 @@ impl State {
     }
 
     /// The figures, in the plan's order.
-    pub(super) fn report(&self, tables: &[TablePlan], outcome: Outcome, elapsed: Duration) -> ExtractReport {
+    pub(super) fn report(
+        &self,
+        tables: &[TablePlan],
+        outcome: Outcome,
+        paced: Duration,
+        elapsed: Duration,
+    ) -> ExtractReport {
         let shared = self.lock();
         let failed = shared.tables.iter().zip(tables).filter_map(|(state, plan)| {
             let reason = state.failed.clone()?;
@@ -148,7 +164,7 @@ impl State {
             outcome,
             fingerprint: None,
             failed: failed.collect(),
-            load: shared.load.clone(),
+            load: SourceLoad { paced, ..shared.load.clone() },
             replaced_characters: shared.tables.iter().map(|table| table.figures.replaced_characters).sum(),
             tables: whole.map(|table| table.figures.clone()).collect(),
             elapsed,

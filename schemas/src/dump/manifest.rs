@@ -48,8 +48,8 @@ pub struct SourceInfo {
     pub finished_at: Ticks,
 }
 
-/// The keys that a part holds: those after `after` up to and including `through`, as the texts of the key's columns.
-/// An empty list is an open end; a table in one part has two.
+/// The keys that a part holds: those after `after` up to and including `through`, as the texts of the key's leading
+/// columns, as many of them as the ranges are cut on. An empty list is an open end; a table in one part has two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyRange {
     /// The last key before the part.

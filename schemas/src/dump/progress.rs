@@ -68,12 +68,7 @@ impl Progress {
 
     /// The plan that the dump was begun by.
     pub(crate) fn plan(&self) -> Result<Option<String>, DumpError> {
-        let path = self.folder.join(PLAN_FILE);
-        match durable::read_bounded(&path, FILE_BYTES_MAX) {
-            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-            Err(DumpError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        read_plan(&self.folder)
     }
 
     pub(crate) fn write_plan(&self, plan: &str) -> Result<(), DumpError> {
@@ -120,6 +115,15 @@ impl Progress {
     /// Removes the folder: the dump is finished.
     pub(crate) fn remove(self) -> Result<(), DumpError> {
         fs::remove_dir_all(&self.folder).map_err(DumpError::io("remove the folder", &self.folder))
+    }
+}
+
+/// The plan in a progress folder, if both are there.
+pub(crate) fn read_plan(folder: &Path) -> Result<Option<String>, DumpError> {
+    match durable::read_bounded(&folder.join(PLAN_FILE), FILE_BYTES_MAX) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(DumpError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -16,7 +16,7 @@ use super::manifest::{self, MANIFEST_FILE, Manifest, ManifestTable, SourceInfo, 
 use super::part_writer::sha256_hex;
 use super::progress::{PROGRESS_FOLDER, PartRecord, Progress};
 use super::schema_files::schema_files;
-use super::{DumpError, KeyRange, PartInfo, PartSummary, durable};
+use super::{DumpError, KeyRange, PartInfo, PartSummary, durable, progress};
 use crate::table::{TableName, TableSchema};
 
 /// A table that is read to its end.
@@ -72,6 +72,12 @@ impl DumpWriter {
         let file_of = |table: &TableName, part| folders.get(table).map(|folder| part_file(folder, part));
         let records = Mutex::new(progress.records(dir, file_of)?);
         Ok(DumpWriter { dir: dir.to_path_buf(), tables: tables.to_vec(), folders, checksums, progress, records })
+    }
+
+    /// The plan that the unfinished dump in `dir` was begun with, as it was given to [`create`](Self::create), with lines
+    /// for the tables' schemas behind it. `None` when nothing unfinished lies there.
+    pub fn unfinished_plan(dir: &Path) -> Result<Option<String>, DumpError> {
+        progress::read_plan(&dir.join(PROGRESS_FOLDER))
     }
 
     /// Removes an unfinished dump, so that another plan can begin in its place. A finished dump is refused, and files

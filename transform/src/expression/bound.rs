@@ -5,7 +5,8 @@
 
 use etl_schemas::ticks::{PER_DAY, Ticks};
 
-use super::{CastTarget, Expr, Literal, Slot, Value};
+use super::date_part::truncate;
+use super::{CastTarget, DatePart, Expr, Interval, Literal, Slot, TimeFunction, Value};
 
 /// What is known of the earliest value of an expression in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,9 +62,32 @@ impl Expr {
             Expr::Cast { operand, target: CastTarget::Date, .. } => {
                 map(operand.earliest(bounds), |ticks| Ticks(ticks.0.div_euclid(PER_DAY) * PER_DAY))
             }
+            Expr::Time(function, arguments) => earliest_moved(*function, arguments, bounds),
             _ => Bound::Unknown,
         }
     }
+}
+
+/// The earliest time that a constant span moves, or that is cut to a unit.
+fn earliest_moved(function: TimeFunction, arguments: &[Expr], bounds: &dyn Bounds) -> Bound {
+    let by = match arguments.get(1) {
+        Some(Expr::Literal(Literal::Value(Value::Interval(interval)))) => Some(*interval),
+        Some(Expr::Literal(Literal::Value(Value::Integer(days)))) => Interval::of(DatePart::Day, *days),
+        _ => None,
+    };
+    let by = match function {
+        TimeFunction::Add | TimeFunction::AddDays => by,
+        TimeFunction::Subtract | TimeFunction::SubtractDays => by.and_then(|by| by.checked_multiply(-1)),
+        TimeFunction::Truncate(part) => return map(arguments[0].earliest(bounds), |time| truncate(part, time)),
+        TimeFunction::AtTime => return arguments[0].earliest(bounds),
+        _ => None,
+    };
+    let Some(by) = by else { return Bound::Unknown };
+    map(arguments[0].earliest(bounds), |time| {
+        // Months bring the ends of long months to one day, whose times are then mixed: only its midnight is a bound.
+        let from = if by.months == 0 { time } else { truncate(DatePart::Day, time) };
+        by.added_to(from).unwrap_or(Ticks::MIN)
+    })
 }
 
 fn map(bound: Bound, earliest: impl Fn(Ticks) -> Ticks) -> Bound {
@@ -75,4 +99,53 @@ fn map(bound: Bound, earliest: impl Fn(Ticks) -> Ticks) -> Bound {
 
 fn least_of<'a>(options: impl Iterator<Item = &'a Expr>, bounds: &dyn Bounds) -> Bound {
     options.map(|option| option.earliest(bounds)).min().unwrap_or(Bound::Never)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::Context;
+    use bumpalo::Bump;
+    use etl_schemas::ticks::PER_SECOND;
+    use proptest::prelude::*;
+
+    /// A block whose one column begins at this time.
+    struct From(Ticks);
+
+    impl Bounds for From {
+        fn least(&self, _place: usize) -> ZoneBound {
+            ZoneBound::Least(self.0)
+        }
+    }
+
+    proptest! {
+        /// Events go out on the word of a bound, so no later time may come out before it.
+        #[test]
+        fn no_time_that_is_moved_or_cut_comes_before_the_bound(
+            // Around the end of February of a leap year, where months are at their worst.
+            first in -40i64 * 86_400..40 * 86_400,
+            later in 0i64..80 * 86_400,
+            months in -14..14,
+            days in -40..40,
+            seconds in -100_000i64..100_000,
+            part in prop::sample::select(vec![DatePart::Hour, DatePart::Week, DatePart::Month, DatePart::Decade]),
+        ) {
+            let from = Ticks((1_709_164_800 + first) * PER_SECOND);
+            let interval = Interval { months, days, ticks: seconds * PER_SECOND };
+            let column = || Expr::Column(Slot::Row(0));
+            let by = || Expr::constant(Value::Interval(interval));
+            let arena = Bump::new();
+            let row = [Value::Timestamp(Ticks(from.0 + later * PER_SECOND))];
+            let context = Context { row: &row, joined: &[], arena: &arena };
+            for expr in [
+                Expr::Time(TimeFunction::Add, vec![column(), by()]),
+                Expr::Time(TimeFunction::Subtract, vec![column(), by()]),
+                Expr::Time(TimeFunction::Truncate(part), vec![column()]),
+            ] {
+                let Value::Timestamp(found) = expr.evaluate(context).unwrap() else { panic!("a timestamp") };
+                let Bound::From(bound) = expr.earliest(&From(from)) else { panic!("a bound") };
+                prop_assert!(bound <= found, "{expr:?}: {found} is before {bound}");
+            }
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use bumpalo::Bump;
 use bumpalo::collections::String as ArenaString;
-use etl_schemas::ticks::{PER_SECOND, Ticks};
+use etl_schemas::ticks::{PER_DAY, PER_SECOND, Ticks};
 use uuid::Uuid;
 
 use super::evaluate::{EvaluateError, Evaluated};
 use super::parse::{parse_date, parse_instant, parse_time, parse_timestamp};
-use super::{Type, Value, write_text};
+use super::{Interval, Type, Value, parse_interval, write_text};
 use crate::decimal::{Decimal, DecimalError};
 
 /// What a CAST converts to.
@@ -27,6 +27,7 @@ pub enum CastTarget {
     Time,
     Timestamp,
     Instant,
+    Interval,
 }
 
 impl CastTarget {
@@ -43,6 +44,7 @@ impl CastTarget {
             CastTarget::Time => Type::Time,
             CastTarget::Timestamp => Type::Timestamp,
             CastTarget::Instant => Type::Instant,
+            CastTarget::Interval => Type::Interval,
         }
     }
 
@@ -58,9 +60,11 @@ impl CastTarget {
             CastTarget::Integer(_) => matches!(from, T::Bool | T::Decimal | T::Double),
             CastTarget::Decimal(_) => matches!(from, T::Integer | T::Double | T::Bool),
             CastTarget::Double => matches!(from, T::Integer | T::Decimal),
-            CastTarget::Date | CastTarget::Time => from == T::Timestamp,
+            CastTarget::Date => from == T::Timestamp,
+            CastTarget::Time => matches!(from, T::Timestamp | T::Interval),
             CastTarget::Timestamp => from == T::Date,
             CastTarget::Uuid | CastTarget::Instant => false,
+            CastTarget::Interval => from == T::Time,
         }
     }
 
@@ -82,7 +86,7 @@ impl CastTarget {
             (CastTarget::Bool, Value::Text(text)) => Value::Bool(parse_bool(text).ok_or_else(failed)?),
             (CastTarget::Double, Value::Integer(value)) => Value::Double(value as f64),
             (CastTarget::Double, Value::Decimal(value)) => Value::Double(value.to_double()),
-            (CastTarget::Double, Value::Text(text)) => Value::Double(text.trim().parse().map_err(|_| failed())?),
+            (CastTarget::Double, Value::Text(text)) => Value::Double(parse_double(text).ok_or_else(failed)?),
             (CastTarget::Uuid, Value::Text(text)) => {
                 Value::Uuid(Uuid::try_parse(text.trim()).map_err(|_| failed())?.into())
             }
@@ -95,6 +99,13 @@ impl CastTarget {
             (CastTarget::Timestamp, Value::Date(days)) => Value::Timestamp(Ticks::from_days(days, 0)),
             (CastTarget::Timestamp, Value::Text(text)) => Value::Timestamp(parse_timestamp(text).ok_or_else(failed)?),
             (CastTarget::Instant, Value::Text(text)) => Value::Instant(parse_instant(text).ok_or_else(failed)?),
+            (CastTarget::Time, Value::Interval(interval)) => {
+                Value::Time(interval.ticks.rem_euclid(PER_DAY) * (1_000_000_000 / PER_SECOND))
+            }
+            (CastTarget::Interval, Value::Time(nanos)) => {
+                Value::Interval(Interval { ticks: nanos / (1_000_000_000 / PER_SECOND), ..Interval::default() })
+            }
+            (CastTarget::Interval, Value::Text(text)) => Value::Interval(parse_interval(text).ok_or_else(failed)?),
             (_, same) => same,
         })
     }
@@ -170,4 +181,15 @@ fn parse_bool(text: &str) -> Option<bool> {
         return Some(true);
     }
     (word == "0" || begins("false", 1) || begins("no", 1) || begins("off", 2)).then_some(false)
+}
+
+/// A double, unless its digits are past what one can hold: Rust would make them infinite or zero.
+fn parse_double(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let double: f64 = text.parse().ok()?;
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let has_digits = text.contains(|c: char| c.is_ascii_digit());
+    let is_zero = !mantissa.contains(|c: char| ('1'..='9').contains(&c));
+    let is_lost = (double.is_infinite() && has_digits) || (double == 0.0 && !is_zero);
+    (!is_lost).then_some(double)
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::cast::text_of;
-use super::{Arithmetic, Case, Comparison, Expr, Like, Literal, Slot, Type, Value, arithmetic, text, write_text};
+use super::{Arithmetic, Case, Comparison, Expr, Like, Literal, Slot, Type, Value, arithmetic, text, time, write_text};
 use crate::zone::Zone;
 
 /// Why a row has no value here; it goes to quarantine with this sentence.
@@ -37,6 +37,9 @@ pub enum EvaluateError {
     /// A time that leaves the calendar when its zone is reckoned in.
     #[error("{0} leaves the years 0001 to 9999 when its time zone is reckoned in")]
     OffCalendar(Ticks),
+    /// Field 0 of `split_part`.
+    #[error("split_part counts from 1, or from -1 at the end; there is no part 0")]
+    PartZero,
     /// Text that names no value of an enum.
     #[error("`{value}` is no value of enum {name}")]
     UnknownEnumValue {
@@ -117,6 +120,16 @@ impl Expr {
             Expr::Concat(parts) => concat(parts, context),
             Expr::Append(left, right) => append(left, right, context),
             Expr::Text(function, arguments) => call(*function, arguments, context),
+            Expr::Time(function, arguments) => call_time(*function, arguments, context),
+            Expr::Binary(function, operand) => Ok(function.apply(operand.evaluate(context)?, context.arena)),
+            Expr::Matches(pattern, operand) => Ok(match operand.evaluate(context)? {
+                Value::Text(text) => Value::Bool(pattern.is_match(text)),
+                other => other,
+            }),
+            Expr::ReplaceMatches(replacement, operand) => Ok(match operand.evaluate(context)? {
+                Value::Text(text) => Value::Text(replacement.apply(text, context.arena)),
+                other => other,
+            }),
             Expr::Uuid5 { namespace, kind, value } => name_uuid(namespace, kind, value, context),
             Expr::ToInstant(zone, operand) => to_instant(zone, operand, context),
             Expr::ToWall(zone, operand) => to_wall(zone, operand, context),
@@ -325,4 +338,15 @@ fn call<'a>(function: text::TextFunction, arguments: &'a [Expr], context: Contex
         }
     }
     text::apply(function, &values[..arguments.len()], context.arena)
+}
+
+fn call_time<'a>(function: time::TimeFunction, arguments: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
+    let mut values = [Value::Null; time::ARGUMENTS_MAX];
+    for (value, argument) in values.iter_mut().zip(arguments) {
+        *value = argument.evaluate(context)?;
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+    }
+    time::apply(function, &values[..arguments.len()])
 }

@@ -27,6 +27,8 @@ pub enum TextFunction {
     Right,
     /// Where the second text begins in the first, from 1, or 0.
     Position,
+    /// The n-th piece of a text that a delimiter cuts; from the end when n is negative; empty when there is none.
+    SplitPart,
 }
 
 /// No function here takes more arguments.
@@ -69,6 +71,7 @@ pub(super) fn apply<'a>(function: TextFunction, arguments: &[Value<'a>], arena: 
         F::Left => Value::Text(&first[..boundary(first, integer(arguments, 1))]),
         F::Right => Value::Text(&first[boundary(first, right_start(first, integer(arguments, 1)))..]),
         F::Position => Value::Integer(position(first, text(arguments, 1))),
+        F::SplitPart => Value::Text(split_part(first, text(arguments, 1), integer(arguments, 2))?),
     })
 }
 
@@ -104,6 +107,20 @@ fn substring<'a>(text: &'a str, arguments: &[Value<'a>]) -> Evaluated<&'a str> {
 
 fn position(text: &str, wanted: &str) -> i64 {
     text.find(wanted).map_or(0, |at| text[..at].chars().count() as i64 + 1)
+}
+
+fn split_part<'a>(text: &'a str, delimiter: &str, wanted: i64) -> Evaluated<&'a str> {
+    let place = usize::try_from(wanted.unsigned_abs()).unwrap_or(usize::MAX);
+    let Some(place) = place.checked_sub(1) else { return Err(Box::new(EvaluateError::PartZero)) };
+    // An empty delimiter cuts nothing: the whole text is the one piece. So is that of an empty text.
+    if delimiter.is_empty() {
+        return Ok(if place == 0 { text } else { "" });
+    }
+    let piece = match wanted < 0 {
+        true => text.rsplit(delimiter).nth(place),
+        false => text.split(delimiter).nth(place),
+    };
+    Ok(piece.unwrap_or(""))
 }
 
 /// A character's other case where that is one character; `ß` stays as it is, as in Postgres.

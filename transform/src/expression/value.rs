@@ -6,6 +6,7 @@ use std::fmt;
 use etl_schemas::ticks::{PER_DAY, PER_SECOND, Ticks, civil_from_days};
 use uuid::Uuid;
 
+use super::Interval;
 use crate::decimal::Decimal;
 
 /// The type of an expression. All integers of SQL Server are one type of 64 bits here.
@@ -27,6 +28,8 @@ pub enum Type {
     Timestamp,
     /// A point in time: `timestamp with time zone`, `datetimeoffset`.
     Instant,
+    /// A span of time.
+    Interval,
 }
 
 impl Type {
@@ -34,12 +37,17 @@ impl Type {
     pub fn is_numeric(self) -> bool {
         matches!(self, Type::Integer | Type::Decimal | Type::Double)
     }
+
+    /// Whether it is a date, a time or a span of time.
+    pub fn is_temporal(self) -> bool {
+        matches!(self, Type::Date | Type::Time | Type::Timestamp | Type::Instant | Type::Interval)
+    }
 }
 
-/// The type's name as CAST writes it.
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Type {
+    /// Its name as CAST writes it.
+    pub fn name(self) -> &'static str {
+        match self {
             Type::Null => "NULL",
             Type::Bool => "boolean",
             Type::Integer => "bigint",
@@ -52,7 +60,20 @@ impl fmt::Display for Type {
             Type::Time => "time",
             Type::Timestamp => "timestamp without time zone",
             Type::Instant => "timestamp with time zone",
-        })
+            Type::Interval => "interval",
+        }
+    }
+
+    /// Its name in a sentence: `a bigint`, `an interval`.
+    pub fn with_article(self) -> String {
+        let article = if self == Type::Interval { "an" } else { "a" };
+        format!("{article} {self}")
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -101,6 +122,7 @@ pub enum Value<'a> {
     Time(i64),
     Timestamp(Ticks),
     Instant(Ticks),
+    Interval(Interval),
 }
 
 impl Value<'_> {
@@ -124,6 +146,7 @@ impl Value<'_> {
             Value::Time(_) => Type::Time,
             Value::Timestamp(_) => Type::Timestamp,
             Value::Instant(_) => Type::Instant,
+            Value::Interval(_) => Type::Interval,
         }
     }
 
@@ -145,6 +168,7 @@ impl Value<'_> {
             (Value::Time(left), Value::Time(right)) => left.cmp(right),
             (Value::Timestamp(left), Value::Timestamp(right)) => left.cmp(right),
             (Value::Instant(left), Value::Instant(right)) => left.cmp(right),
+            (Value::Interval(left), Value::Interval(right)) => left.compare(*right),
             (left, right) => {
                 unreachable!("the compiler brings both sides to one type, not {left:?} and {right:?}")
             }
@@ -174,6 +198,7 @@ pub fn write_text(out: &mut impl fmt::Write, value: &Value<'_>) -> fmt::Result {
             write_timestamp(out, *ticks)?;
             out.write_str("+00")
         }
+        Value::Interval(interval) => write!(out, "{interval}"),
     }
 }
 

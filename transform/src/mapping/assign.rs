@@ -39,7 +39,8 @@ impl Compiler<'_> {
         match help(&field.kind, typed.ty) {
             None => Ok(assignment(field, typed.expr)),
             Some(help) => {
-                let message = format!("field `{}` is {}, this is a {}", field.name, shown(&field.kind), typed.ty);
+                let message =
+                    format!("field `{}` is {}, this is {}", field.name, shown(&field.kind), typed.ty.with_article());
                 self.fail(typed.span, message, help)
             }
         }
@@ -143,7 +144,11 @@ fn help(kind: &EventFieldKind, ty: Type) -> Option<&'static str> {
     if fits || ty == Type::Null {
         return None;
     }
+    if ty == Type::Interval {
+        return Some("EXTRACT(epoch FROM it) gives its seconds; CAST it AS text, or those seconds AS bigint");
+    }
     Some(match kind {
+        F::String if ty == Type::Bytes => "hex(it) or base64(it) makes text of bytes",
         F::Bool => "compare it: <expression> <> 0",
         F::String => "CAST it AS text",
         F::Timestamp => "only a time AT TIME ZONE '<zone>' is a point in time",

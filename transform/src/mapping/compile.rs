@@ -15,7 +15,7 @@ use super::scope::{Scope, column_type};
 use super::source::SourceFile;
 use super::typed::{Typed, coerce, common_type};
 use crate::decimal::Decimal;
-use crate::expression::{Arithmetic, Case, CastTarget, Comparison, Expr, Like, Type, Value};
+use crate::expression::{Arithmetic, Case, CastTarget, Comparison, Expr, Like, TimeFunction, Type, Value};
 use crate::zone::Zone;
 
 /// The error stands in the compiler's list already.
@@ -97,6 +97,8 @@ impl Compiler<'_> {
             }
             A::Cast { kind, expr, data_type, format: None } => self.cast(kind, expr, data_type, span),
             A::AtTimeZone { timestamp, time_zone } => self.at_time_zone(timestamp, time_zone, span),
+            A::Extract { field, expr, .. } => self.extract(field, expr, span),
+            A::Interval(interval) => self.interval(interval, span),
             A::Function(_) | A::Trim { .. } | A::Substring { .. } | A::Position { .. } => self.function(ast),
             _ => self.fail(
                 span,
@@ -188,7 +190,12 @@ impl Compiler<'_> {
     fn pair(&mut self, left: &ast::Expr, right: &ast::Expr) -> Result<(Box<Expr>, Box<Expr>, Type), Reported> {
         // Both are compiled before either failure counts, so that both are reported.
         let (left, right) = (self.expression(left), self.expression(right));
-        let (mut both, ty) = self.unify(vec![left?, right?])?;
+        self.pair_of(left?, right?)
+    }
+
+    /// Brings two expressions to one type.
+    pub(super) fn pair_of(&mut self, left: Typed, right: Typed) -> Result<(Box<Expr>, Box<Expr>, Type), Reported> {
+        let (mut both, ty) = self.unify(vec![left, right])?;
         let right = both.pop().expect("unify gives as many as it takes");
         let left = both.pop().expect("unify gives as many as it takes");
         Ok((Box::new(left), Box::new(right), ty))
@@ -203,7 +210,13 @@ impl Compiler<'_> {
                 match (typed.literal_integer(), typed.ty) {
                     (Some(value), _) => Ok(Typed::new(Expr::constant(Value::Integer(-value)), Type::Integer, span)),
                     (None, ty) if ty.is_numeric() => Ok(Typed::new(Expr::Negate(Box::new(typed.expr)), ty, span)),
-                    (None, ty) => self.fail(span, format!("a {ty} has no sign"), "only numbers can be negated"),
+                    (None, Type::Interval) => {
+                        let arguments = vec![typed.expr, Expr::constant(Value::Integer(-1))];
+                        Ok(Typed::new(Expr::Time(TimeFunction::Multiply, arguments), Type::Interval, span))
+                    }
+                    (None, ty) => {
+                        self.fail(span, format!("a {ty} has no sign"), "only numbers and intervals can be negated")
+                    }
                 }
             }
             _ => self.fail(span, format!("operator {operator} is not possible"), "NOT, + and - are"),
@@ -262,7 +275,12 @@ impl Compiler<'_> {
         right: &ast::Expr,
         span: Span,
     ) -> Result<Typed, Reported> {
-        let (left, right, ty) = self.pair(left, right)?;
+        let (left, right) = (self.expression(left), self.expression(right));
+        let (left, right) = (left?, right?);
+        if left.ty.is_temporal() || right.ty.is_temporal() {
+            return self.temporal_arithmetic(operator, left, right, span);
+        }
+        let (left, right, ty) = self.pair_of(left, right)?;
         match ty.is_numeric() || ty == Type::Null {
             true => Ok(Typed::new(Expr::Arithmetic(operator, left, right), ty, span)),
             false => {
@@ -363,7 +381,7 @@ impl Compiler<'_> {
     fn target(&mut self, data_type: &ast::DataType, span: Span) -> Result<CastTarget, Reported> {
         cast_target(&data_type.to_string()).or_else(|message| {
             let help = "possible are boolean, smallint, int, bigint, decimal(p,s), double precision, text, \
-                        varchar(n), uuid, date, time, timestamp, timestamptz";
+                        varchar(n), uuid, date, time, timestamp, timestamptz, interval";
             self.fail(span, message, help)
         })
     }

@@ -23,6 +23,7 @@ pub(super) fn cast_target(written: &str) -> Result<CastTarget, String> {
         "time" | "time without time zone" => CastTarget::Time,
         "timestamp" | "timestamp without time zone" | "datetime" | "datetime2" => CastTarget::Timestamp,
         "timestamptz" | "timestamp with time zone" | "datetimeoffset" => CastTarget::Instant,
+        "interval" => CastTarget::Interval,
         _ => return Err(format!("{written} is no type that can be cast to")),
     })
 }

@@ -24,6 +24,15 @@ impl Dialect for MappingDialect {
         true
     }
 
+    /// A part that doesn't exist is the compiler's to report, with the nearest one that does.
+    fn allow_extract_custom(&self) -> bool {
+        true
+    }
+
+    fn allow_extract_single_quotes(&self) -> bool {
+        true
+    }
+
     fn supports_comma_separated_trim(&self) -> bool {
         true
     }

@@ -6,34 +6,51 @@ use sqlparser::tokenizer::Span;
 
 use super::compile::{Compiler, Reported};
 use super::typed::Typed;
-use crate::expression::{Case, Expr, TextFunction, Type};
+use crate::expression::{BinaryFunction, Case, DatePart, Encoding, Expr, TextFunction, Type};
 
 /// All that can be called, for the suggestion when a name isn't known.
-const NAMES: [&str; 24] = [
-    "concat",
-    "uuid5",
-    "trim",
+const NAMES: [&str; 41] = [
+    "base64",
     "btrim",
-    "ltrim",
-    "rtrim",
-    "lower",
-    "upper",
-    "length",
     "char_length",
-    "len",
-    "substring",
-    "substr",
-    "replace",
-    "left",
-    "right",
-    "position",
-    "strpos",
+    "character_length",
     "charindex",
     "coalesce",
-    "isnull",
-    "nullif",
+    "concat",
+    "date_part",
+    "date_trunc",
+    "dateadd",
+    "datediff",
+    "datepart",
+    "day",
+    "encode",
+    "extract",
+    "hex",
     "iif",
-    "character_length",
+    "isnull",
+    "left",
+    "len",
+    "length",
+    "lower",
+    "ltrim",
+    "month",
+    "nullif",
+    "octet_length",
+    "position",
+    "regexp_like",
+    "regexp_replace",
+    "replace",
+    "right",
+    "rtrim",
+    "sha256",
+    "split_part",
+    "strpos",
+    "substr",
+    "substring",
+    "trim",
+    "upper",
+    "uuid5",
+    "year",
 ];
 
 /// What an argument of a text function must be.
@@ -78,6 +95,7 @@ impl Compiler<'_> {
     }
 
     fn named(&mut self, function: &ast::Function, span: Span) -> Result<Typed, Reported> {
+        use BinaryFunction as B;
         use TextFunction as F;
         use Wants::{Integer as I, Text as T};
         let plain = function.over.is_none() && function.filter.is_none() && function.within_group.is_empty();
@@ -113,6 +131,22 @@ impl Compiler<'_> {
                 let swapped: Vec<&ast::Expr> = a.iter().rev().copied().collect();
                 self.text_function(&name, F::Position, &swapped, &[T, T], 2, span)
             }
+            "split_part" => self.text_function(&name, F::SplitPart, &a, &[T, T, I], 3, span),
+            "regexp_like" => self.regexp_like(&a, span),
+            "regexp_replace" => self.regexp_replace(&a, span),
+            "sha256" => self.binary_function(&name, B::Sha256, &a, Type::Bytes, span),
+            "hex" => self.binary_function(&name, B::Encode(Encoding::Hex), &a, Type::Text, span),
+            "base64" => self.binary_function(&name, B::Encode(Encoding::Base64), &a, Type::Text, span),
+            "octet_length" => self.binary_function(&name, B::Length, &a, Type::Integer, span),
+            "encode" => self.encode(&a, span),
+            "date_part" => self.date_part_function(&a, span),
+            "date_trunc" => self.date_trunc(&a, span),
+            "dateadd" => self.date_add(&a, span),
+            "datediff" => self.date_diff(&a, span),
+            "datepart" => self.tsql_date_part(&a, span),
+            "year" => self.tsql_part_of("year", DatePart::Year, &a, span),
+            "month" => self.tsql_part_of("month", DatePart::Month, &a, span),
+            "day" => self.tsql_part_of("day", DatePart::Day, &a, span),
             _ => self.fail(span, format!("there is no function `{name}`"), did_you_mean(&name, NAMES)),
         }
     }
@@ -133,7 +167,7 @@ impl Compiler<'_> {
         Ok(arguments)
     }
 
-    fn count(
+    pub(super) fn count(
         &mut self,
         name: &str,
         arguments: &[&ast::Expr],
@@ -176,7 +210,7 @@ impl Compiler<'_> {
         Ok(Typed::new(Expr::Text(function, compiled.collect::<Result<_, _>>()?), ty, span))
     }
 
-    fn integer(&mut self, ast: &ast::Expr) -> Result<Typed, Reported> {
+    pub(super) fn integer(&mut self, ast: &ast::Expr) -> Result<Typed, Reported> {
         let typed = self.expression(ast)?;
         match typed.ty {
             Type::Integer | Type::Null => Ok(typed),
@@ -184,11 +218,43 @@ impl Compiler<'_> {
         }
     }
 
+    fn binary_function(
+        &mut self,
+        name: &str,
+        function: BinaryFunction,
+        arguments: &[&ast::Expr],
+        result: Type,
+        span: Span,
+    ) -> Result<Typed, Reported> {
+        self.count(name, arguments, 1..=1, span)?;
+        let operand = self.expression(arguments[0])?;
+        match operand.ty {
+            Type::Bytes | Type::Text | Type::Null => {
+                Ok(Typed::new(Expr::Binary(function, Box::new(operand.expr)), result, span))
+            }
+            other => {
+                let message = format!("{name} takes bytes or text, this is a {other}");
+                self.fail(operand.span, message, "CAST it AS text")
+            }
+        }
+    }
+
+    fn encode(&mut self, arguments: &[&ast::Expr], span: Span) -> Result<Typed, Reported> {
+        self.count("encode", arguments, 2..=2, span)?;
+        let form = self.text(arguments[1])?;
+        let encoding = match form.literal_text().map(str::to_ascii_lowercase).as_deref() {
+            Some("hex") => Encoding::Hex,
+            Some("base64") => Encoding::Base64Lines,
+            _ => return self.fail(form.span, "encode has no such form", "write 'hex' or 'base64'"),
+        };
+        self.binary_function("encode", BinaryFunction::Encode(encoding), &arguments[..1], Type::Text, span)
+    }
+
     fn uuid5(&mut self, arguments: &[&ast::Expr], span: Span) -> Result<Typed, Reported> {
         self.count("uuid5", arguments, 2..=2, span)?;
         let (kind, value) = (self.text(arguments[0]), self.expression(arguments[1]));
         let (kind, value) = (kind?, value?);
-        if matches!(value.ty, Type::Double | Type::Bytes) {
+        if matches!(value.ty, Type::Double | Type::Bytes | Type::Interval) {
             let message = format!("a {} makes no steady name", value.ty);
             return self.fail(value.span, message, "uuid5 takes integers, decimals, text, uuids, dates and times");
         }

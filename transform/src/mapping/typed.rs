@@ -77,6 +77,7 @@ fn constant(expr: &Expr) -> Result<Expr, String> {
         Value::Time(value) => Expr::constant(Value::Time(value)),
         Value::Timestamp(value) => Expr::constant(Value::Timestamp(value)),
         Value::Instant(value) => Expr::constant(Value::Instant(value)),
+        Value::Interval(value) => Expr::constant(Value::Interval(value)),
         Value::Bytes(_) => unreachable!("no conversion of a literal gives bytes"),
     })
 }
@@ -128,6 +129,7 @@ pub(super) fn target(ty: Type) -> Option<CastTarget> {
         Type::Time => CastTarget::Time,
         Type::Timestamp => CastTarget::Timestamp,
         Type::Instant => CastTarget::Instant,
+        Type::Interval => CastTarget::Interval,
     })
 }
 

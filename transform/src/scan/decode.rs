@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use etl_schemas::dump::{Cell, RowLayout, RowReader};
 use etl_schemas::table::TableSchema;
+use etl_schemas::ticks::{PER_DAY, PER_SECOND, Ticks};
 use uuid::Uuid;
 
 use super::emit::RejectReason;
@@ -52,8 +53,14 @@ pub(crate) fn value_of(cell: Cell<'_>, ty: Type) -> Option<Value<'_>> {
     Some(match (cell, ty) {
         (Cell::Null, _) => Value::Null,
         (Cell::Bool(value), _) => Value::Bool(value),
-        (Cell::Integer(value), Type::Date) => Value::Date(i32::try_from(value).ok()?),
-        (Cell::Integer(value), Type::Time) => Value::Time(value),
+        (Cell::Integer(value), Type::Date) => {
+            let within = i64::from(Ticks::MIN.to_days().0)..=i64::from(Ticks::MAX.to_days().0);
+            Value::Date(within.contains(&value).then_some(value as i32)?)
+        }
+        (Cell::Integer(value), Type::Time) => {
+            let within = 0..PER_DAY * (1_000_000_000 / PER_SECOND);
+            Value::Time(within.contains(&value).then_some(value)?)
+        }
         (Cell::Integer(value), _) => Value::Integer(value),
         (Cell::Float(value), _) => Value::Double(f64::from(value)),
         (Cell::Double(value), _) => Value::Double(value),

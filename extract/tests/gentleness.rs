@@ -1,0 +1,73 @@
+//! How a source is treated, as the server itself counted it.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use etl_extract::extract;
+use etl_extract::report::Outcome;
+use etl_extract::run::{Gentleness, Limits};
+use etl_fixtures::sqlserver::faults::{Fault, FaultKind};
+
+use crate::source::{MESSAGES, Source, name};
+
+#[test]
+fn no_query_outlasts_the_longest_when_rows_are_slow() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    // 5 ms for every 25 rows: all at once would take four seconds.
+    source
+        .server
+        .faults()
+        .add(Fault::new(FaultKind::Delay { duration: Duration::from_millis(5), every_rows: 25 }).on(name("Messages")));
+    let mut options = source.extract(&out.path().join("dump"));
+    let longest_query = Duration::from_secs(1);
+    options.gentleness = Gentleness { longest_query, ..Gentleness::default() };
+    let report = extract(&options, &(), &AtomicBool::new(false)).unwrap();
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failed);
+    let longest = source.server.statistics().longest.unwrap();
+    assert!(longest.duration < longest_query, "{longest:?}");
+    assert!(report.load.longest.as_ref().unwrap().0 < longest_query);
+    assert!(report.load.queries > 8);
+    assert_eq!(report.load.rows, report.tables.iter().map(|table| table.rows).sum::<u64>());
+}
+
+#[test]
+fn a_limit_of_rows_makes_short_queries_and_is_told() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    let mut options = source.extract(&out.path().join("dump"));
+    let rows_per_second = MESSAGES as u64 * 2;
+    let limits = Limits { rows_per_second: Some(rows_per_second), ..Limits::default() };
+    options.gentleness = Gentleness { limits, ..Gentleness::default() };
+    let report = extract(&options, &(), &AtomicBool::new(false)).unwrap();
+    assert_eq!(report.outcome, Outcome::Complete);
+    // What was read before the last query is paid for; a slice of a second may be saved up, and one be owed.
+    let paid = Duration::from_secs_f64(report.load.rows as f64 / rows_per_second as f64);
+    assert!(report.elapsed + Duration::from_millis(500) > paid, "{:?} for {paid:?}", report.elapsed);
+    assert!(report.load.paced > Duration::ZERO && report.load.paced < report.elapsed);
+}
+
+#[test]
+fn a_limit_of_bytes_holds_for_a_single_pass_too() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    let mut options = source.extract(&out.path().join("dump"));
+    options.tables.include = vec!["dbo.Log".into()];
+    options.gentleness.limits.bytes_per_second = Some(2_000);
+    let report = extract(&options, &(), &AtomicBool::new(false)).unwrap();
+    assert_eq!((report.outcome, report.load.queries), (Outcome::Complete, 1));
+    let paid = Duration::from_secs_f64(report.load.bytes as f64 / 2_000.0);
+    assert!(report.elapsed + Duration::from_millis(500) > paid, "{:?} for {paid:?}", report.elapsed);
+    assert!(report.load.paced > Duration::ZERO);
+}
+
+#[test]
+fn lock_timeouts_and_slow_downs_are_counted() {
+    let source = Source::shop();
+    let out = tempfile::tempdir().unwrap();
+    let faults = source.server.faults();
+    faults.add(Fault::new(FaultKind::Error { number: 1222, after_rows: 3 }).on(name("Log")).times(2));
+    let report = extract(&source.extract(&out.path().join("dump")), &(), &AtomicBool::new(false)).unwrap();
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failed);
+    assert_eq!((report.load.lock_timeouts, report.load.retries), (2, 2));
+}
