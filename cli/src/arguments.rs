@@ -37,6 +37,7 @@ pub(crate) enum Command {
     Check(CheckArguments),
     Events(EventsArguments),
     Seed(SeedArguments),
+    Test(TestArguments),
     Quarantine(QuarantineArguments),
     Demo(DemoArguments),
 }
@@ -222,6 +223,23 @@ pub(crate) struct SeedArguments {
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Run the modules' use cases, each in a temporary database
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etl test\n  etl test --module chat blocks\n  \
+                        etl test --on postgres://etl@127.0.0.1:5432")]
+pub(crate) struct TestArguments {
+    /// Run only the use cases whose name holds this; a name is MODULE/FILE
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Run only this module's; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) module: Vec<String>,
+    /// A server to make the databases on: a target of etl.toml by name, or postgres://user@host:port [default: a
+    /// private one, if Postgres is installed on this machine]
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) on: Option<String>,
 }
 
 /// Print the rows that the last seed couldn't take, and why, as JSON lines

@@ -9,6 +9,7 @@ mod inspect;
 mod pipeline;
 mod quarantine;
 mod seed;
+mod test;
 mod work_folder;
 
 use crate::arguments::{Arguments, Command};
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Command::Check(arguments) => check::run(&project, &arguments),
         Command::Events(arguments) => events::run(&project, &arguments),
         Command::Seed(arguments) => seed::run(&project, &arguments),
+        Command::Test(arguments) => test::run(&project, &arguments),
         Command::Quarantine(arguments) => quarantine::run(&project, &arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     }

@@ -11,3 +11,4 @@ mod postgres;
 mod quarantine;
 mod sample;
 mod seed;
+mod usecases;

@@ -14,5 +14,6 @@ pub mod null;
 pub mod postgres;
 
 pub mod sink;
+pub mod usecase;
 
 pub use error::LoadError;

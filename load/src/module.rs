@@ -26,7 +26,9 @@ pub struct Module {
     /// Its name, which is also its database's.
     pub name: String,
     /// What it takes, in the order of the event types.
-    pub handlers: Vec<CopyHandler>,
+    pub handlers: Vec<Handler>,
+    /// Whether every event takes effect on its own, in the order of all events: `order = "strict"`.
+    pub strict: bool,
     /// Makes the tables, before anything is loaded.
     pub schema: Script,
     /// Makes keys and indexes, after everything is loaded.
@@ -34,19 +36,47 @@ pub struct Module {
     file: Script,
 }
 
-/// Takes events of one type into rows of one table, one row an event.
+/// Takes events of one type.
 #[derive(Clone, Debug)]
-pub struct CopyHandler {
+pub struct Handler {
     /// The event type's place among [`EventCatalog::types`].
     pub rank: u16,
-    /// The table's schema.
-    pub schema: String,
-    /// The table.
-    pub table: String,
+    /// What is done with the events.
+    pub action: Action,
     /// What fills a column whose name isn't the field's.
     pub columns: Vec<ColumnSource>,
-    /// Where `module.toml` names the table.
-    table_span: Range<usize>,
+    /// Where `module.toml` names the table, the file or the function.
+    pub(crate) span: Range<usize>,
+}
+
+/// What a handler does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// One row an event into a table.
+    Copy(ObjectName),
+    /// Runs SQL over a set of events, which lie in a table named like the event type.
+    Sql(Script),
+    /// Calls a function for one event after another.
+    Call(ObjectName),
+}
+
+/// A table or a function of the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectName {
+    /// Its schema.
+    pub schema: String,
+    /// Its name within the schema.
+    pub name: String,
+}
+
+impl std::fmt::Display for ObjectName {
+    /// As people write it: without the schema `public`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.schema.as_str() {
+            "public" => f.write_str(&self.name),
+            schema => write!(f, "{schema}.{}", self.name),
+        }
+    }
 }
 
 /// `column = "field"`
@@ -70,7 +100,8 @@ pub struct Script {
 }
 
 impl Script {
-    fn read(path: PathBuf) -> Result<Script, LoadError> {
+    /// Reads a file.
+    pub(crate) fn read(path: PathBuf) -> Result<Script, LoadError> {
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Script { path, text }),
             Err(source) => Err(LoadError::Read { path, source }),
@@ -87,11 +118,12 @@ impl Module {
     /// Reads the module in `folder`.
     pub fn load(folder: &Path, catalog: &EventCatalog) -> Result<Module, LoadError> {
         let file = Script::read(folder.join(MODULE_FILE))?;
-        let (name, handlers) = Specification::parse(&file)?.check(&file, catalog).map_err(LoadError::Invalid)?;
+        let (name, strict, handlers) =
+            Specification::parse(&file)?.check(&file, folder, catalog).map_err(LoadError::Invalid)?;
         let schema = Script::read(folder.join("schema.sql"))?;
         let indexes = folder.join("indexes.sql");
         let indexes = if indexes.exists() { Some(Script::read(indexes)?) } else { None };
-        Ok(Module { name, handlers, schema, indexes, file })
+        Ok(Module { name, handlers, strict, schema, indexes, file })
     }
 
     /// Reads every module under `folder` (the folders with a `module.toml`), in the order of their names. All that is
@@ -121,22 +153,34 @@ impl Module {
         }
     }
 
-    /// Changes whenever what the module loads would change: a UUIDv5 of `module.toml` and `schema.sql`. The indexes are
-    /// left out: they are built at the end in one go, and a seed that failed on them may go on with a repaired file.
-    pub fn fingerprint(&self) -> String {
-        let of_file = uuid5(&Uuid::NAMESPACE_OID, self.file.text.as_bytes());
-        uuid5(&of_file, self.schema.text.as_bytes()).to_string()
+    /// The folder that holds its files.
+    pub fn folder(&self) -> &Path {
+        self.file.path.parent().expect("the path of module.toml was made by joining it to a folder")
     }
 
-    /// An error about a handler's table.
-    pub(crate) fn at_table(&self, handler: &CopyHandler, message: impl Into<String>) -> Diagnostic {
-        self.file.diagnostic(handler.table_span.clone(), message)
+    /// Changes whenever what the module loads would change: a UUIDv5 of `module.toml`, `schema.sql` and the handlers'
+    /// SQL. The indexes are left out: they are built at the end in one go, and a seed that failed on them may go on with
+    /// a repaired file.
+    pub fn fingerprint(&self) -> String {
+        let mut fingerprint = uuid5(&Uuid::NAMESPACE_OID, self.file.text.as_bytes());
+        fingerprint = uuid5(&fingerprint, self.schema.text.as_bytes());
+        for handler in &self.handlers {
+            if let Action::Sql(script) = &handler.action {
+                fingerprint = uuid5(&fingerprint, script.text.as_bytes());
+            }
+        }
+        fingerprint.to_string()
+    }
+
+    /// An error about what a handler names.
+    pub(crate) fn at_handler(&self, handler: &Handler, message: impl Into<String>) -> Diagnostic {
+        self.file.diagnostic(handler.span.clone(), message)
     }
 
     /// An error about a column of a handler: at its own entry if it has one, else where the table is named.
-    pub(crate) fn at_column(&self, handler: &CopyHandler, column: &str, message: impl Into<String>) -> Diagnostic {
+    pub(crate) fn at_column(&self, handler: &Handler, column: &str, message: impl Into<String>) -> Diagnostic {
         let entry = handler.columns.iter().find(|source| source.column == column);
-        self.file.diagnostic(entry.map_or(&handler.table_span, |source| &source.span).clone(), message)
+        self.file.diagnostic(entry.map_or(&handler.span, |source| &source.span).clone(), message)
     }
 }
 

@@ -15,10 +15,14 @@ mod failure;
 mod loader;
 mod numeric;
 mod plan;
+mod stages;
+mod staging;
 mod target;
+mod trial;
 
 pub use loader::PostgresSink;
 pub use target::PostgresTarget;
+pub use trial::try_out;
 
 /// What to do with a module's database that exists and was loaded by us. One that exists and is empty is always used,
 /// and one that holds anything else is always refused.

@@ -60,27 +60,27 @@ fn unknown_names_offer_the_nearest() {
 }
 
 #[test]
-fn what_this_version_cannot_do_is_refused() {
+fn what_a_handler_cannot_be_is_refused() {
     refused(
-        "name = \"chat\"\norder = \"strict\"\n[on.MessageSent]\nsql = \"handlers/sent.sql\"\n[on.MessageRead]\ncall = \"read\"\n",
+        "name = \"chat\"\norder = \"strictly\"\n[on.MessageSent]\nsql = \"handlers/sent.sql\"\n[on.MessageRead]\ncall = \"read\"\ncopy = \"read\"\n",
         &expect![[r#"
-            chat/module.toml:2:9: `order` can't be chosen yet
+            chat/module.toml:2:9: there is no such order
               |
-            2 | order = "strict"
-              |         ^^^^^^^^
-              = leave it out: copied rows need no order
+            2 | order = "strictly"
+              |         ^^^^^^^^^^
+              = write order = "strict", or leave it out: the order within each stream is kept anyway
 
-            chat/module.toml:4:7: `sql` handlers can't be run yet
+            chat/module.toml:4:7: this file can't be read: chat/handlers/sent.sql: No such file or directory (os error 2)
               |
             4 | sql = "handlers/sent.sql"
               |       ^^^^^^^^^^^^^^^^^^^
-              = `copy = "table"` is what this version can do with an event
+              = the file is looked for in the module's folder
 
-            chat/module.toml:6:8: `call` handlers can't be run yet
+            chat/module.toml:5:5: `MessageRead` is handled twice
               |
-            6 | call = "read"
-              |        ^^^^^^
-              = `copy = "table"` is what this version can do with an event"#]],
+            5 | [on.MessageRead]
+              |     ^^^^^^^^^^^
+              = keep one of `copy`, `sql` and `call`; a handler in SQL may write several tables"#]],
     );
 }
 
@@ -99,7 +99,7 @@ fn names_and_tables_are_checked() {
               |
             2 | [on.MessageSent]
               |     ^^^^^^^^^^^
-              = add `copy = "table"`
+              = add `copy = "table"`, `sql = "handlers/file.sql"` or `call = "function"`
 
             chat/module.toml:4:8: the schema `etl` holds the checkpoint
               |

@@ -7,6 +7,7 @@ mod connecting;
 mod diagnostics;
 mod driving;
 mod exactly_once;
+mod handlers;
 mod json_lines;
 mod rejecting;
 mod sample;

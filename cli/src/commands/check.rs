@@ -5,6 +5,9 @@ use std::path::Path;
 
 use etl_load::LoadError;
 use etl_load::module::Module;
+use etl_load::usecase::UseCase;
+use etl_schemas::event::EventCatalog;
+use etl_schemas::project::Project;
 use etl_transform::plan;
 
 use super::pipeline::Pipeline;
@@ -14,16 +17,18 @@ use crate::output::{count, stdout, table};
 
 pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<Outcome> {
     let pipeline = Pipeline::open(project, &arguments.from)?;
-    let modules = load_modules(&pipeline)?;
+    let modules = all_modules(&pipeline.project, &pipeline.catalog)?;
+    let use_cases = all_use_cases(&modules, &pipeline.catalog)?;
     let mut out = stdout();
     writeln!(
         out,
-        "{}: {} event types, {} mappings over {} tables, {} modules: all fit",
+        "{}: {} event types, {} mappings over {} tables, {} modules with {} use cases: all fit",
         pipeline.project.name,
         count(pipeline.catalog.types.len() as u64),
         count(pipeline.program.mappings() as u64),
         count(pipeline.dump.tables().len() as u64),
-        count(modules.len() as u64)
+        count(modules.len() as u64),
+        count(use_cases.iter().map(|(_, cases)| cases.len() as u64).sum())
     )?;
     for unread in pipeline.program.unread_tables() {
         writeln!(out, "note: no mapping reads {unread}")?;
@@ -40,10 +45,26 @@ pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<
 }
 
 /// Every module of the project, checked against its events.
-pub(super) fn load_modules(pipeline: &Pipeline) -> anyhow::Result<Vec<Module>> {
-    match Module::load_all(&pipeline.project.modules_folder(), &pipeline.catalog) {
+pub(super) fn all_modules(project: &Project, catalog: &EventCatalog) -> anyhow::Result<Vec<Module>> {
+    match Module::load_all(&project.modules_folder(), catalog) {
         Ok(modules) => Ok(modules),
         Err(LoadError::Invalid(diagnostics)) => Err(Findings::error(diagnostics)),
         Err(other) => Err(other.into()),
+    }
+}
+
+/// The use cases of these modules. What is wrong in any of them is told at once.
+pub(super) fn all_use_cases(modules: &[Module], catalog: &EventCatalog) -> anyhow::Result<Vec<(Module, Vec<UseCase>)>> {
+    let (mut cases, mut findings) = (Vec::new(), Vec::new());
+    for module in modules {
+        match UseCase::load_all(module, catalog) {
+            Ok(of_module) => cases.push((module.clone(), of_module)),
+            Err(LoadError::Invalid(diagnostics)) => findings.extend(diagnostics),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    match findings.is_empty() {
+        true => Ok(cases),
+        false => Err(Findings::error(findings)),
     }
 }

@@ -22,7 +22,7 @@ use crate::output::stdout;
 use crate::progress::Progress;
 
 pub(super) use report::{ledger_table, module_table};
-pub(super) use target::{Target, open_sinks};
+pub(super) use target::{Target, open_sinks, selected};
 
 /// Batches that wait for a sink at most: enough to keep it busy, few enough to stay within memory.
 const QUEUE_BATCHES: usize = 4;

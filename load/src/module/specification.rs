@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
 use etl_schemas::event::{ENGINE_FIELDS, EventCatalog, EventType};
@@ -9,7 +10,7 @@ use etl_schemas::project::parse_toml;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ColumnSource, CopyHandler, Script, is_engine_field};
+use super::{Action, ColumnSource, Handler, ObjectName, Script, is_engine_field};
 use crate::LoadError;
 
 /// Postgres cuts longer names in silence.
@@ -21,12 +22,12 @@ pub(super) struct Specification {
     name: Spanned<String>,
     order: Option<Spanned<String>>,
     #[serde(default)]
-    on: BTreeMap<Spanned<String>, Handler>,
+    on: BTreeMap<Spanned<String>, FileHandler>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Handler {
+struct FileHandler {
     copy: Option<Spanned<String>>,
     #[serde(default)]
     columns: BTreeMap<Spanned<String>, Spanned<String>>,
@@ -37,6 +38,7 @@ struct Handler {
 /// Gathers what is wrong, so that a file's errors are shown all at once.
 struct Check<'a> {
     file: &'a Script,
+    folder: &'a Path,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -45,16 +47,18 @@ impl Specification {
         parse_toml(&file.path, &file.text).map_err(|diagnostic| LoadError::Invalid(vec![*diagnostic]))
     }
 
-    /// The module's name and handlers, or everything that is wrong with them.
+    /// The module's name, whether its order is strict, and its handlers, or everything that is wrong with them.
     pub(super) fn check(
         self,
         file: &Script,
+        folder: &Path,
         catalog: &EventCatalog,
-    ) -> Result<(String, Vec<CopyHandler>), Vec<Diagnostic>> {
-        let mut check = Check { file, diagnostics: Vec::new() };
+    ) -> Result<(String, bool, Vec<Handler>), Vec<Diagnostic>> {
+        let mut check = Check { file, folder, diagnostics: Vec::new() };
         check.name(&self.name);
-        if let Some(order) = &self.order {
-            check.refuse(order.span(), "`order` can't be chosen yet", "leave it out: copied rows need no order");
+        if let Some(order) = self.order.as_ref().filter(|order| order.get_ref() != "strict") {
+            let help = "write order = \"strict\", or leave it out: the order within each stream is kept anyway";
+            check.refuse(order.span(), "there is no such order", help);
         }
         let mut handlers = Vec::new();
         for (name, handler) in &self.on {
@@ -67,7 +71,7 @@ impl Specification {
         }
         handlers.sort_by_key(|handler| handler.rank);
         match check.diagnostics.is_empty() {
-            true => Ok((self.name.into_inner(), handlers)),
+            true => Ok((self.name.into_inner(), self.order.is_some(), handlers)),
             false => {
                 check.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
                 Err(check.diagnostics)
@@ -95,32 +99,61 @@ impl Check<'_> {
         }
     }
 
-    fn handler(&mut self, span: Range<usize>, event_type: &EventType, handler: &Handler) -> Option<CopyHandler> {
-        for (key, value) in [("sql", &handler.sql), ("call", &handler.call)] {
-            if let Some(value) = value {
-                let message = format!("`{key}` handlers can't be run yet");
-                self.refuse(value.span(), message, "`copy = \"table\"` is what this version can do with an event");
+    fn handler(&mut self, span: Range<usize>, event_type: &EventType, written: &FileHandler) -> Option<Handler> {
+        let (value, action) = match (&written.copy, &written.sql, &written.call) {
+            (Some(copy), None, None) => (copy, Action::Copy(self.object(copy, "table")?)),
+            (None, Some(sql), None) => (sql, Action::Sql(self.script(sql)?)),
+            (None, None, Some(call)) => (call, Action::Call(self.object(call, "function")?)),
+            (None, None, None) => {
+                let help = "add `copy = \"table\"`, `sql = \"handlers/file.sql\"` or `call = \"function\"`";
+                self.refuse(span, format!("nothing says what to do with `{}`", event_type.name), help);
+                return None;
             }
-        }
-        let Some(copy) = &handler.copy else {
-            if handler.sql.is_none() && handler.call.is_none() {
-                let message = format!("nothing says what to do with `{}`", event_type.name);
-                self.refuse(span, message, "add `copy = \"table\"`");
+            _ => {
+                let help = "keep one of `copy`, `sql` and `call`; a handler in SQL may write several tables";
+                self.refuse(span, format!("`{}` is handled twice", event_type.name), help);
+                return None;
             }
-            return None;
         };
-        let (schema, table) = copy.get_ref().split_once('.').unwrap_or(("public", copy.get_ref()));
-        if schema.is_empty() || table.is_empty() || table.contains('.') {
-            self.refuse(copy.span(), "this is no table's name", "write `table` or `schema.table`");
+        if let Some((column, _)) = written.columns.iter().next().filter(|_| written.copy.is_none()) {
+            self.refuse(column.span(), "only `copy` fills columns", "name the event's fields in the SQL instead");
+        }
+        let columns = written.columns.iter().map(|(column, field)| self.column(event_type, column, field)).collect();
+        Some(Handler { rank: event_type.rank, action, columns, span: value.span() })
+    }
+
+    fn object(&mut self, written: &Spanned<String>, kind: &str) -> Option<ObjectName> {
+        let (schema, name) = written.get_ref().split_once('.').unwrap_or(("public", written.get_ref()));
+        if schema.is_empty() || name.is_empty() || name.contains('.') {
+            self.refuse(
+                written.span(),
+                format!("this is no {kind}'s name"),
+                format!("write `{kind}` or `schema.{kind}`"),
+            );
             return None;
         }
         if schema == "etl" {
-            self.refuse(copy.span(), "the schema `etl` holds the checkpoint", "put the table into another schema");
+            let help = format!("put the {kind} into another schema");
+            self.refuse(written.span(), "the schema `etl` holds the checkpoint", help);
             return None;
         }
-        let columns = handler.columns.iter().map(|(column, field)| self.column(event_type, column, field)).collect();
-        let (schema, table) = (schema.to_string(), table.to_string());
-        Some(CopyHandler { rank: event_type.rank, schema, table, columns, table_span: copy.span() })
+        Some(ObjectName { schema: schema.to_string(), name: name.to_string() })
+    }
+
+    fn script(&mut self, written: &Spanned<String>) -> Option<Script> {
+        let path = self.folder.join(written.get_ref());
+        match Script::read(path) {
+            Ok(script) if !script.text.trim().is_empty() => Some(script),
+            Ok(_) => {
+                self.refuse(written.span(), "this file is empty", "write the handler's SQL into it");
+                None
+            }
+            Err(error) => {
+                let help = "the file is looked for in the module's folder";
+                self.refuse(written.span(), format!("this file can't be read: {error}"), help);
+                None
+            }
+        }
     }
 
     fn column(&mut self, event_type: &EventType, column: &Spanned<String>, field: &Spanned<String>) -> ColumnSource {

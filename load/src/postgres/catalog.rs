@@ -69,7 +69,34 @@ pub(super) fn columns(
 /// The names of all tables outside Postgres's own schemas, to offer the nearest one.
 pub(super) fn tables(connection: &Connection) -> Result<Vec<String>, LoadError> {
     let select = "SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || tablename FROM pg_tables
-                  WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'etl') ORDER BY 1";
+                  WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'etl') AND schemaname !~ '^pg_temp'
+                  ORDER BY 1";
     let rows = connection.run("listing its tables", connection.client.query(select, &[]))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The same tables as SQL wants them.
+pub(super) fn quoted_tables(connection: &Connection) -> Result<Vec<String>, LoadError> {
+    let select = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+                  WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'etl') AND schemaname !~ '^pg_temp'
+                  ORDER BY 1";
+    let rows = connection.run("listing its tables", connection.client.query(select, &[]))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Whether nothing but a copy reads or writes the table, as far as the database knows: no trigger and no foreign key, no
+/// view or rule over it, no partition of it, and no function in whose text its name stands.
+pub(super) fn is_apart(connection: &Connection, schema: &str, table: &str) -> Result<bool, LoadError> {
+    let select = r"
+        SELECT NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid)
+           AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_rewrite'::regclass AND refobjid = c.oid)
+           AND NOT EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent))
+           AND NOT EXISTS (
+               SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+               WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_temp'
+                 AND p.prokind IN ('f', 'p')
+                 AND strpos(lower(pg_get_functiondef(p.oid)), lower(c.relname)) > 0)
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+    let doing = format!("looking at what else uses `{table}`");
+    connection.run(&doing, connection.client.query_one_scalar(select, &[&schema, &table]))
 }

@@ -27,6 +27,17 @@ pub(super) struct CopyBuffer {
     bytes: Vec<u8>,
     /// Position of the event of each row, so that a row that the server refuses is known.
     positions: Vec<u64>,
+    /// What the rows are staged for, if this is no table of the module.
+    staged_for: Option<StagedFor>,
+}
+
+/// Where staged rows take effect.
+#[derive(Clone, Debug)]
+pub(super) enum StagedFor {
+    /// They become rows of this table.
+    Table(String),
+    /// A handler makes of them what it likes; this is its file or function.
+    Handler(String),
 }
 
 impl CopyBuffer {
@@ -43,7 +54,7 @@ impl CopyBuffer {
         let sql = format!("COPY {}.{} ({list}) FROM STDIN (FORMAT binary)", quoted(&schema), quoted(&table));
         let doing = format!("preparing to copy into `{table}`");
         let statement = connection.run(&doing, connection.client.prepare(&sql))?;
-        Ok(CopyBuffer { schema, table, columns, statement, bytes: Vec::new(), positions: Vec::new() })
+        Ok(CopyBuffer { schema, table, columns, statement, bytes: Vec::new(), positions: Vec::new(), staged_for: None })
     }
 
     /// Whether these are the columns of that table.
@@ -51,17 +62,27 @@ impl CopyBuffer {
         self.schema == schema && self.table == table && self.columns == columns
     }
 
-    /// The table as people write it.
-    pub(super) fn table_name(&self) -> String {
-        match self.schema.as_str() {
-            "public" => self.table.clone(),
-            schema => format!("{schema}.{}", self.table),
+    /// Says that the table is a temporary one.
+    pub(super) fn staged_for(mut self, staged_for: StagedFor) -> CopyBuffer {
+        self.staged_for = Some(staged_for);
+        self
+    }
+
+    /// Where the rows go, as people write it: a table, or the handler that takes them.
+    pub(super) fn destination(&self) -> String {
+        match (&self.staged_for, self.schema.as_str()) {
+            (Some(StagedFor::Table(name) | StagedFor::Handler(name)), _) => name.clone(),
+            (None, "public") => self.table.clone(),
+            (None, schema) => format!("{schema}.{}", self.table),
         }
     }
 
-    /// The table as SQL wants it.
-    pub(super) fn quoted_name(&self) -> String {
-        format!("{}.{}", quoted(&self.schema), quoted(&self.table))
+    /// The table of the module whose rows these become; `None` if a handler decides.
+    pub(super) fn counted_table(&self) -> Option<String> {
+        match &self.staged_for {
+            Some(StagedFor::Handler(_)) => None,
+            _ => Some(self.destination()),
+        }
     }
 
     /// Appends the row of the event at `position`. `encode` appends one value for each column; when it fails, the row
@@ -121,7 +142,7 @@ impl CopyBuffer {
         }
         self.bytes.extend_from_slice(&TRAILER);
         let all = Bytes::from(mem::take(&mut self.bytes));
-        let doing = format!("copying into `{}`", self.table_name());
+        let doing = format!("copying into `{}`", self.destination());
         let result = connection.run(&doing, copy(&connection.client, &self.statement, &all));
         // Sent chunks share the buffer, and are gone by now: it comes back without being copied. `clear` keeps that so.
         let mut all = all;

@@ -41,10 +41,16 @@ fn row_in_context(context: &str, table: &str) -> Option<usize> {
     digits[..end].parse().ok().filter(|row| *row > 0)
 }
 
+/// The temporary function of the handler that failed, as the error's context names it: `on_message_sent`.
+pub(super) fn handler(error: &Error) -> Option<&str> {
+    let at = error.as_db_error()?.where_()?.split('"').find(|word| word.starts_with("on_"))?;
+    Some(at)
+}
+
 /// What to do about an error that stops a module. The checkpoint makes running again safe after any of them.
 pub(super) fn help(error: &Error) -> &'static str {
     let Some(code) = error.code() else {
-        return "is the server up? Run the same command again: it goes on behind the last commit";
+        return "check that the server is up, then run the same command again: it goes on behind the last commit";
     };
     match code.code() {
         "42501" => "grant the target's user the right, or let the database's owner load",
@@ -59,6 +65,9 @@ pub(super) fn help(error: &Error) -> &'static str {
         }
         code if code.starts_with("08") => "check the network, then run the same command again",
         code if code.starts_with("23") => "repair the module's keys or the mappings, then run the same command again",
+        code if code.starts_with("21") => {
+            "the handler meets one row twice: gather the events of a key first (GROUP BY, DISTINCT ON), then run again"
+        }
         code if code.starts_with("42") => "repair the module's SQL, then run the same command again",
         _ => "see the server's log for more, then run the same command again",
     }

@@ -6,7 +6,7 @@
 //! commit is encoded again without it, in smaller transactions that grow again.
 
 mod commit;
-mod opening;
+pub(super) mod opening;
 mod pending;
 mod rejected;
 
@@ -23,6 +23,7 @@ use super::connection::Connection;
 use super::copy::CopyBuffer;
 use super::database::refused;
 use super::plan::RowPlan;
+use super::staging::Staging;
 use super::{PostgresOptions, PostgresTarget, StreamFingerprint};
 use crate::LoadError;
 use crate::module::{Module, Script};
@@ -33,6 +34,8 @@ struct Handler {
     plan: RowPlan,
     /// Which of the loader's buffers its rows go to.
     buffer: usize,
+    /// Its place among those whose events are staged, and whether it takes them one by one; `None` for a plain copy.
+    staged: Option<(usize, bool)>,
 }
 
 /// Loads one module.
@@ -43,6 +46,8 @@ pub struct PostgresSink {
     /// By rank of the event type.
     handlers: Vec<Option<Handler>>,
     buffers: Vec<CopyBuffer>,
+    /// What is done with staged events, if any are.
+    staging: Option<Staging>,
     rejected: RejectedRows,
     mover: Mover,
     options: PostgresOptions,
@@ -128,13 +133,16 @@ impl PostgresSink {
         };
         match encoded {
             Ok(()) => {
+                if let (Some((place, one_by_one)), Some(staging)) = (handler.staged, &mut self.staging) {
+                    staging.stages.put(event.position, event.stream(), place, one_by_one);
+                }
                 self.open.taken += 1;
                 self.open.bytes += buffer.bytes() - before;
             }
             Err(reason) => {
                 self.open.rejected += 1;
                 self.open.bytes += event.body.len();
-                self.rejected.put(&event, &buffer.table_name(), &reason);
+                self.rejected.put(&event, &buffer.destination(), &reason);
             }
         }
     }

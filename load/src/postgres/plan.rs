@@ -14,7 +14,7 @@ use self::fit::{Given, fit};
 use super::catalog::TableColumn;
 use super::encode::{Encoding, put_null};
 use crate::fields::{FieldReader, Value};
-use crate::module::{CopyHandler, Module, is_engine_field};
+use crate::module::{Handler, Module, is_engine_field};
 
 /// Where a column's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,25 +50,26 @@ struct Filled<'a> {
 }
 
 impl RowPlan {
-    /// Plans `handler` for a table with `columns`.
+    /// Plans `handler` for a table with `columns`; `table` is what messages call it.
     pub(super) fn compile(
         module: &Module,
-        handler: &CopyHandler,
+        handler: &Handler,
+        table: &str,
         event_type: &EventType,
         columns: &[TableColumn],
     ) -> Result<RowPlan, Vec<Diagnostic>> {
-        let mut diagnostics = unknown_columns(module, handler, columns);
+        let mut diagnostics = unknown_columns(module, handler, table, columns);
         let mut filled = Vec::new();
         for column in columns {
-            match fill(module, handler, event_type, column) {
+            match fill(module, handler, table, event_type, column) {
                 Ok(filling) => filled.extend(filling),
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
         }
         if filled.is_empty() && diagnostics.is_empty() {
-            let message = format!("no column of `{}` has the name of a field of `{}`", handler.table, event_type.name);
+            let message = format!("no column of `{table}` has the name of a field of `{}`", event_type.name);
             let help = format!("fields: {}", names(event_type).join(", "));
-            diagnostics.push(module.at_table(handler, message).help(help));
+            diagnostics.push(module.at_handler(handler, message).help(help));
         }
         let mut wanted: Vec<EventField> = event_type.fields.clone();
         wanted.retain(|field| filled.iter().any(|filled| filled.field == field.name));
@@ -145,11 +146,11 @@ fn key<'a>(event: &Event<'a>) -> Value<'a> {
 }
 
 /// Entries of `columns` that the table has no column for.
-fn unknown_columns(module: &Module, handler: &CopyHandler, columns: &[TableColumn]) -> Vec<Diagnostic> {
+fn unknown_columns(module: &Module, handler: &Handler, table: &str, columns: &[TableColumn]) -> Vec<Diagnostic> {
     let known = || columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>();
     let unknown = handler.columns.iter().filter(|source| !known().contains(&source.column.as_str()));
     let diagnostic = |column: &str| {
-        let message = format!("table `{}` has no column `{column}`", handler.table);
+        let message = format!("table `{table}` has no column `{column}`");
         module.at_column(handler, column, message).help(did_you_mean(column, known()))
     };
     unknown.map(|source| diagnostic(&source.column)).collect()
@@ -158,7 +159,8 @@ fn unknown_columns(module: &Module, handler: &CopyHandler, columns: &[TableColum
 /// What fills a column; nothing, where it may be left out.
 fn fill<'a>(
     module: &Module,
-    handler: &'a CopyHandler,
+    handler: &'a Handler,
+    table: &str,
     event_type: &'a EventType,
     column: &'a TableColumn,
 ) -> Result<Option<Filled<'a>>, Diagnostic> {
@@ -182,10 +184,8 @@ fn fill<'a>(
     match field {
         Some(field) => Ok(Some(Filled { column, field })),
         None if column.not_null && !column.has_default => {
-            let message = format!(
-                "nothing fills column `{}` of `{}`, which is NOT NULL and has no default",
-                column.name, handler.table
-            );
+            let message =
+                format!("nothing fills column `{}` of `{}`, which is NOT NULL and has no default", column.name, table);
             let help =
                 format!("write columns = {{ {} = \"field\" }}; fields: {}", column.name, names(event_type).join(", "));
             Err(module.at_column(handler, &column.name, message).help(help))
@@ -225,7 +225,7 @@ fn given(source: Source, wanted: &[EventField]) -> Given<'_> {
     }
 }
 
-fn misfit(module: &Module, handler: &CopyHandler, column: &TableColumn, field: &str, takers: &str) -> Diagnostic {
+fn misfit(module: &Module, handler: &Handler, column: &TableColumn, field: &str, takers: &str) -> Diagnostic {
     let message = format!("column `{}` is {}, which can't take `{field}`", column.name, column.type_name);
     module.at_column(handler, &column.name, message).help(format!("`{field}` fits {takers}"))
 }

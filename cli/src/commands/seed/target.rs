@@ -14,7 +14,7 @@ use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::project::{Project, Setting};
 use secrecy::ExposeSecret;
 
-use super::super::check::load_modules;
+use super::super::check::all_modules;
 use super::super::pipeline::Pipeline;
 use crate::arguments::{IfExists, SeedArguments};
 
@@ -101,7 +101,7 @@ pub(crate) fn open_sinks(
         mappings: pipeline.program.fingerprint().to_string(),
     };
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    for module in selected(load_modules(pipeline)?, &arguments.module)? {
+    for module in selected(all_modules(&pipeline.project, &pipeline.catalog)?, &arguments.module)? {
         let sink = PostgresSink::open(server, &module, &pipeline.catalog, &fingerprint, &options)?;
         sinks.push(Box::new(sink));
     }
@@ -109,7 +109,7 @@ pub(crate) fn open_sinks(
 }
 
 /// The modules named with `--module`, or all.
-fn selected(modules: Vec<Module>, names: &[String]) -> anyhow::Result<Vec<Module>> {
+pub(crate) fn selected(modules: Vec<Module>, names: &[String]) -> anyhow::Result<Vec<Module>> {
     if modules.is_empty() {
         bail!(
             "the project has no modules, so there is nothing to load; make a folder under modules/ with a module.toml"

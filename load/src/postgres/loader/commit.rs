@@ -1,9 +1,8 @@
 //! Commits: rows and checkpoint in one transaction, and what happens when the server refuses one.
 
-use std::collections::BTreeSet;
-
 use super::{OpenTransaction, PostgresSink, opening};
 use crate::LoadError;
+use crate::postgres::catalog;
 use crate::postgres::checkpoint::Counts;
 use crate::postgres::copy::CopyBuffer;
 use crate::postgres::failure;
@@ -22,6 +21,8 @@ struct Uncommitted {
 enum Step {
     /// Copying the rows of this buffer.
     Copy(usize),
+    /// Running the handlers on what was copied.
+    Handlers,
     /// Committing, when deferred constraints are checked.
     Commit,
     /// Anything that isn't about the module's rows.
@@ -62,7 +63,9 @@ impl PostgresSink {
         counts.passed_over += self.open.passed_over;
         counts.rejected += self.open.rejected;
         for buffer in &self.buffers {
-            *counts.rows.entry(buffer.table_name()).or_default() += buffer.rows() as u64;
+            if let Some(table) = buffer.counted_table() {
+                *counts.rows.entry(table).or_default() += buffer.rows() as u64;
+            }
         }
         counts
     }
@@ -72,6 +75,9 @@ impl PostgresSink {
         self.open = OpenTransaction::default();
         self.buffers.iter_mut().for_each(CopyBuffer::clear);
         self.rejected.clear();
+        if let Some(staging) = &mut self.staging {
+            staging.stages.clear();
+        }
     }
 
     fn transaction(&mut self, counts: &Counts) -> Result<(), Uncommitted> {
@@ -80,6 +86,9 @@ impl PostgresSink {
         connection.run("beginning a transaction", connection.client.batch_execute("BEGIN")).map_err(own)?;
         for (index, buffer) in self.buffers.iter_mut().enumerate() {
             buffer.send(connection).map_err(|error| Uncommitted { error, step: Step::Copy(index) })?;
+        }
+        if let Some(staging) = &mut self.staging {
+            staging.walk(connection).map_err(|error| Uncommitted { error, step: Step::Handlers })?;
         }
         self.rejected.send(connection).map_err(own)?;
         let OpenTransaction { position, occurred_at, .. } = self.open;
@@ -137,8 +146,7 @@ impl PostgresSink {
             if let Some(indexes) = &self.indexes {
                 opening::run_script(connection, indexes)?;
             }
-            let tables: BTreeSet<String> = self.buffers.iter().map(CopyBuffer::quoted_name).collect();
-            for table in tables {
+            for table in catalog::quoted_tables(connection)? {
                 let analyze = format!("ANALYZE {table}");
                 connection.run("gathering statistics", connection.client.batch_execute(&analyze))?;
             }

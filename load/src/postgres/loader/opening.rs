@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
-use etl_schemas::event::EventCatalog;
+use etl_schemas::event::{EventCatalog, EventType};
 use tokio_postgres::error::ErrorPosition;
 
-use super::{Handler, OpenTransaction, Pending, PostgresSink, RejectedRows};
+use super::{Handler as LoadHandler, OpenTransaction, Pending, PostgresSink, RejectedRows};
 use crate::LoadError;
-use crate::module::{CopyHandler, Module, Script};
+use crate::module::{Action, Handler, Module, ObjectName, Script};
 use crate::postgres::catalog;
 use crate::postgres::checkpoint::{Checkpoint, Mover, fingerprints};
 use crate::postgres::connection::Connection;
-use crate::postgres::copy::CopyBuffer;
+use crate::postgres::copy::{CopyBuffer, StagedFor};
 use crate::postgres::database::{self, Content};
 use crate::postgres::plan::RowPlan;
+use crate::postgres::staging::{Builder, StagedHandler, Staging};
 use crate::postgres::{PostgresOptions, PostgresTarget, StreamFingerprint};
 use crate::sink::EVERYTHING;
 
@@ -35,15 +36,17 @@ pub(super) fn open(
     let (connection, content) = database::open(target, &name, options.if_exists)?;
     let fingerprints = fingerprints(stream, module.fingerprint());
     let ready = match content {
-        Content::Ours => Checkpoint::resume(&connection, &module.name, &fingerprints)
-            .and_then(|checkpoint| Ok((checkpoint, plan(&connection, module, catalog)?))),
+        Content::Ours => in_transaction(&connection, || {
+            let checkpoint = Checkpoint::resume(&connection, &module.name, &fingerprints)?;
+            Ok((checkpoint, plan(&connection, module, catalog)?))
+        }),
         Content::Empty { .. } => in_transaction(&connection, || {
             let checkpoint = Checkpoint::create(&connection, &module.name, &fingerprints)?;
             run_script(&connection, &module.schema)?;
             Ok((checkpoint, plan(&connection, module, catalog)?))
         }),
     };
-    let (mut checkpoint, (handlers, buffers)) = match ready {
+    let (mut checkpoint, Plans { handlers, buffers, staging }) = match ready {
         Ok(ready) => ready,
         Err(error) => {
             drop(connection);
@@ -54,12 +57,15 @@ pub(super) fn open(
         }
     };
     for buffer in &buffers {
-        checkpoint.counts.rows.entry(buffer.table_name()).or_default();
+        if let Some(table) = buffer.counted_table() {
+            checkpoint.counts.rows.entry(table).or_default();
+        }
     }
     Ok(PostgresSink {
         module: module.name.clone(),
         indexes: module.indexes.clone(),
         handlers,
+        staging,
         rejected: RejectedRows::prepare(&connection)?,
         mover: Mover::prepare(&connection, &module.name)?,
         options: options.clone(),
@@ -93,7 +99,7 @@ pub(super) fn run_script(connection: &Connection, script: &Script) -> Result<(),
         connection.run(&doing, connection.client.query_one_scalar("SELECT txid_current()", &[]))
     };
     let before = transaction()?;
-    connection.run(&doing, connection.client.batch_execute(&script.text)).map_err(|error| place(error, script))?;
+    connection.run(&doing, connection.client.batch_execute(&script.text)).map_err(|error| place(error, script, 0))?;
     match transaction()? == before {
         true => Ok(()),
         false => {
@@ -107,12 +113,13 @@ pub(super) fn run_script(connection: &Connection, script: &Script) -> Result<(),
     }
 }
 
-fn place(error: LoadError, script: &Script) -> LoadError {
+/// Shows an error of a script at its place. The script was sent behind so many characters of other SQL.
+pub(in crate::postgres) fn place(error: LoadError, script: &Script, before: usize) -> LoadError {
     let LoadError::Postgres { error: ref cause, ref problem, .. } = error else { return error };
     let Some(db) = cause.as_db_error() else { return error };
     let Some(ErrorPosition::Original(position)) = db.position() else { return error };
     // The server counts characters, from 1.
-    let characters = (*position as usize).saturating_sub(1);
+    let characters = (*position as usize).saturating_sub(1 + before);
     let at = script.text.char_indices().nth(characters).map_or(script.text.len(), |(at, _)| at);
     let word = script.text[at..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(0).max(1);
     let mut diagnostic = script.diagnostic(at..at + word, problem.clone());
@@ -120,45 +127,126 @@ fn place(error: LoadError, script: &Script) -> LoadError {
     LoadError::Invalid(vec![diagnostic])
 }
 
-type Plans = (Vec<Option<Handler>>, Vec<CopyBuffer>);
+/// Everything that is ready to take events.
+struct Plans {
+    /// By rank of the event type.
+    handlers: Vec<Option<LoadHandler>>,
+    buffers: Vec<CopyBuffer>,
+    staging: Option<Staging>,
+}
 
-/// Plans every handler against the tables as they are.
+/// Plans every handler against the database as it is.
 fn plan(connection: &Connection, module: &Module, catalog: &EventCatalog) -> Result<Plans, LoadError> {
-    let mut handlers: Vec<Option<Handler>> = catalog.types.iter().map(|_| None).collect();
-    let (mut buffers, mut diagnostics) = (Vec::<CopyBuffer>::new(), Vec::new());
+    let mut planning = Planning {
+        connection,
+        module,
+        staged: Builder::new(connection, module),
+        handlers: catalog.types.iter().map(|_| None).collect(),
+        buffers: Vec::new(),
+    };
+    let mut diagnostics = Vec::new();
     for handler in &module.handlers {
-        let Some(columns) = catalog::columns(connection, &handler.schema, &handler.table)? else {
-            diagnostics.push(no_table(connection, module, handler)?);
-            continue;
-        };
-        let event_type = &catalog.types[usize::from(handler.rank)];
-        let plan = match RowPlan::compile(module, handler, event_type, &columns) {
-            Ok(plan) => plan,
-            Err(more) => {
+        match planning.handler(handler, &catalog.types[usize::from(handler.rank)]) {
+            Ok(()) => {}
+            Err(LoadError::Invalid(more)) => {
                 diagnostics.extend(more);
-                continue;
+                // An error of the server has ended the transaction, so nothing more can be found out.
+                if connection.run("going on", connection.client.batch_execute("SELECT 1")).is_err() {
+                    break;
+                }
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if !diagnostics.is_empty() {
+        return Err(LoadError::Invalid(diagnostics));
+    }
+    let Planning { staged, handlers, buffers, .. } = planning;
+    Ok(Plans { handlers, buffers, staging: staged.finish(module.strict)? })
+}
+
+struct Planning<'a> {
+    connection: &'a Connection,
+    module: &'a Module,
+    staged: Builder<'a>,
+    handlers: Vec<Option<LoadHandler>>,
+    buffers: Vec<CopyBuffer>,
+}
+
+impl Planning<'_> {
+    fn handler(&mut self, handler: &Handler, event_type: &EventType) -> Result<(), LoadError> {
+        let (staged, staged_for) = match &handler.action {
+            Action::Copy(table) => match self.copy(handler, table, event_type)? {
+                None => return Ok(()),
+                Some(staged) => (staged, StagedFor::Table(table.to_string())),
+            },
+            Action::Sql(script) => {
+                let file = script.path.strip_prefix(self.module.folder()).unwrap_or(&script.path);
+                (self.staged.sql(handler, script, event_type)?, StagedFor::Handler(file.display().to_string()))
+            }
+            Action::Call(function) => {
+                (self.staged.call(handler, function, event_type)?, StagedFor::Handler(format!("{function}()")))
             }
         };
-        let columns = plan.columns();
-        let shared = buffers.iter().position(|buffer| buffer.is_for(&handler.schema, &handler.table, &columns));
+        let StagedHandler { plan, schema, table, place, one_by_one } = staged;
+        let buffer = CopyBuffer::prepare(self.connection, &schema, &table, plan.columns())?.staged_for(staged_for);
+        self.buffers.push(buffer);
+        let staged = Some((place, one_by_one));
+        self.handlers[usize::from(handler.rank)] = Some(LoadHandler { plan, buffer: self.buffers.len() - 1, staged });
+        Ok(())
+    }
+
+    /// Plans a copy straight into its table, or stages it where another handler may look into the table.
+    fn copy(
+        &mut self,
+        handler: &Handler,
+        table: &ObjectName,
+        event_type: &EventType,
+    ) -> Result<Option<StagedHandler>, LoadError> {
+        let ObjectName { schema, name } = table;
+        let Some(columns) = catalog::columns(self.connection, schema, name)? else {
+            return Err(LoadError::Invalid(vec![no_table(self.connection, self.module, handler, name)?]));
+        };
+        let plan = RowPlan::compile(self.module, handler, name, event_type, &columns).map_err(LoadError::Invalid)?;
+        let filled = plan.columns();
+        if self.must_be_staged(table)? {
+            let filled: Vec<_> = columns.into_iter().filter(|column| filled.contains(&column.name)).collect();
+            return self.staged.copy(handler, table, &filled, event_type).map(Some);
+        }
+        let shared = self.buffers.iter().position(|buffer| buffer.is_for(schema, name, &filled));
         let buffer = match shared {
             Some(buffer) => buffer,
             None => {
-                buffers.push(CopyBuffer::prepare(connection, &handler.schema, &handler.table, columns)?);
-                buffers.len() - 1
+                self.buffers.push(CopyBuffer::prepare(self.connection, schema, name, filled)?);
+                self.buffers.len() - 1
             }
         };
-        handlers[usize::from(handler.rank)] = Some(Handler { plan, buffer });
+        self.handlers[usize::from(handler.rank)] = Some(LoadHandler { plan, buffer, staged: None });
+        Ok(None)
     }
-    match diagnostics.is_empty() {
-        true => Ok((handlers, buffers)),
-        false => Err(LoadError::Invalid(diagnostics)),
+
+    /// Whether it could matter when a row comes into the table: in a strict module always, else when a handler's SQL, a
+    /// function or anything else of the database speaks of the table.
+    fn must_be_staged(&self, table: &ObjectName) -> Result<bool, LoadError> {
+        let handlers = &self.module.handlers;
+        if self.module.strict {
+            return Ok(true);
+        }
+        if handlers.iter().all(|handler| matches!(handler.action, Action::Copy(_))) {
+            return Ok(false);
+        }
+        let name = table.name.to_lowercase();
+        let speaks = |handler: &Handler| match &handler.action {
+            Action::Sql(script) => script.text.to_lowercase().contains(&name),
+            Action::Copy(_) | Action::Call(_) => false,
+        };
+        Ok(handlers.iter().any(speaks) || !catalog::is_apart(self.connection, &table.schema, &table.name)?)
     }
 }
 
-fn no_table(connection: &Connection, module: &Module, handler: &CopyHandler) -> Result<Diagnostic, LoadError> {
+fn no_table(connection: &Connection, module: &Module, handler: &Handler, table: &str) -> Result<Diagnostic, LoadError> {
     let tables = catalog::tables(connection)?;
-    let message = format!("{} makes no table `{}`", module.schema.path.display(), handler.table);
-    let help = did_you_mean(&handler.table, tables.iter().map(String::as_str));
-    Ok(module.at_table(handler, message).help(help))
+    let message = format!("{} makes no table `{table}`", module.schema.path.display());
+    let help = did_you_mean(table, tables.iter().map(String::as_str));
+    Ok(module.at_handler(handler, message).help(help))
 }

@@ -1,0 +1,84 @@
+//! `etl test`: runs the use cases of the modules in temporary databases.
+
+mod server;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::bail;
+use etl_load::LoadError;
+use etl_load::module::Module;
+use etl_load::postgres::try_out;
+use etl_load::usecase::UseCase;
+use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
+use etl_schemas::event::EventCatalog;
+use etl_schemas::project::Project;
+
+use super::check::{all_modules, all_use_cases};
+use super::seed::selected;
+use crate::arguments::TestArguments;
+use crate::failure::Outcome;
+use crate::interrupt;
+use crate::output::{count, stdout};
+use server::Server;
+
+pub(super) fn run(project: &Path, arguments: &TestArguments) -> anyhow::Result<Outcome> {
+    let project = Project::open(project)?;
+    let catalog = Arc::new(EventCatalog::load(&project.events_file(), project.namespace)?);
+    let modules = selected(all_modules(&project, &catalog)?, &arguments.module)?;
+    let cases = all_use_cases(&modules, &catalog)?;
+    let chosen = chosen(&cases, arguments.name.as_deref())?;
+    let server = Server::open(&project, arguments.on.as_deref())?;
+    let mut out = stdout();
+    let mut failed = 0u64;
+    for (index, (module, case)) in chosen.iter().enumerate() {
+        if interrupt::requested() {
+            bail!("interrupted");
+        }
+        let prefix = format!("etl_test_{}_{index}_", std::process::id());
+        let diagnostics = match try_out(&server.target, module, case, &catalog, &prefix) {
+            Ok(diagnostics) => diagnostics,
+            // What doesn't fit in a module fails all its use cases in the same way; it is told once, as an error.
+            Err(LoadError::Invalid(diagnostics)) => return Err(crate::failure::Findings::error(diagnostics)),
+            Err(other) => return Err(other.into()),
+        };
+        let verdict = if diagnostics.is_empty() { "holds" } else { "FAILS" };
+        writeln!(out, "{verdict}  {}/{}: {}", module.name, case.name, case.title)?;
+        write!(out, "{}", indented(&diagnostics))?;
+        out.flush()?;
+        failed += u64::from(!diagnostics.is_empty());
+    }
+    let all = count(chosen.len() as u64);
+    match failed {
+        0 => writeln!(out, "{all} use cases: all hold")?,
+        failed => writeln!(out, "{all} use cases: {} failed", count(failed))?,
+    }
+    out.flush()?;
+    Ok(if failed == 0 { Outcome::Done } else { Outcome::Rejects })
+}
+
+/// The use cases whose name, with or without the module's before it, holds the text.
+fn chosen<'a>(
+    cases: &'a [(Module, Vec<UseCase>)],
+    name: Option<&str>,
+) -> anyhow::Result<Vec<(&'a Module, &'a UseCase)>> {
+    let all = || cases.iter().flat_map(|(module, cases)| cases.iter().map(move |case| (module, case)));
+    let full_name = |(module, case): &(&Module, &UseCase)| format!("{}/{}", module.name, case.name);
+    let chosen: Vec<_> = all().filter(|case| name.is_none_or(|name| full_name(case).contains(name))).collect();
+    match (chosen.is_empty(), name) {
+        (false, _) => Ok(chosen),
+        (true, Some(name)) => {
+            let known: Vec<String> = all().map(|case| full_name(&case)).collect();
+            bail!("{name}: no such use case; {}", did_you_mean(name, known.iter().map(String::as_str)))
+        }
+        (true, None) => bail!("there are no use cases; write some as modules/NAME/usecases/*.toml"),
+    }
+}
+
+fn indented(diagnostics: &[Diagnostic]) -> String {
+    diagnostics
+        .iter()
+        .flat_map(|diagnostic| diagnostic.to_string().lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>())
+        .collect()
+}

@@ -1,0 +1,58 @@
+//! `etl test`: the sample's use cases hold, and one that doesn't is shown with what was found.
+
+use crate::postgres::Database;
+use crate::sample::{Ended, sample};
+
+fn test(project: &std::path::Path, arguments: &[&str]) -> Ended {
+    let all = [&["test", "--on", &sample().postgres_url], arguments].concat();
+    Ended::of(&mut sample().etl_in(project, &all))
+}
+
+#[test]
+fn the_use_cases_of_the_sample_hold_and_leave_nothing_behind() {
+    let ended = test(&sample().project, &[]).success();
+    for module in ["alerts", "chat", "news", "profile"] {
+        let cases = ended.stdout.lines().filter(|line| line.starts_with(&format!("holds  {module}/"))).count();
+        assert!(cases >= 5, "{}", ended.stdout);
+    }
+    let left =
+        "DO $$ BEGIN IF EXISTS (SELECT FROM pg_database WHERE datname ~ '^etl_test_[0-9]+_[0-9]+_(alerts|chat)$')
+                THEN RAISE 'a database is left behind'; END IF; END $$";
+    Database::connect(&sample().postgres_url, "postgres").run(left);
+}
+
+#[test]
+fn a_use_case_that_does_not_hold_shows_both_sides() {
+    let project = sample().project_with_prefix("usecases");
+    let path = project.join("modules/news/usecases/new_interest_names_it.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("headline = \"Pancakes\"", "headline = \"Waffles\"")).unwrap();
+    let ended = test(&project, &["--module", "news", "interest"]).ends_with(1);
+    for part in [
+        "FAILS  news/new_interest_names_it",
+        "new_interest_names_it.toml:15:1: `feed_item` has no such row",
+        "found and not expected:",
+        "position = 1, kind = InterestAdded, headline = Pancakes",
+        "1 use cases: 1 failed",
+    ] {
+        assert!(ended.stdout.contains(part), "{part}\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_use_case_that_cannot_be_names_file_and_line() {
+    let project = sample().project_with_prefix("usecase_mistakes");
+    let path = project.join("modules/news/usecases/rejected_photo_is_no_news.toml");
+    let wrong = "title = \"T\"\n[[given]]\nevent_type = \"PhotoRejected\"\nphoto_id = 7\nmember = \"x\"\n[then]\nfeed_item = -1\n";
+    std::fs::write(&path, wrong).unwrap();
+    let ended = test(&project, &[]).ends_with(2);
+    for part in [
+        "rejected_photo_is_no_news.toml:4:12: `photo_id` can't be integer",
+        "rejected_photo_is_no_news.toml:5:1: `PhotoRejected` has no field `member`",
+        "did you mean `member_id`?",
+        "`PhotoRejected` needs its field `reason`",
+        "rejected_photo_is_no_news.toml:7:13: a number of rows is 0 or more",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
+    }
+}

@@ -1,0 +1,260 @@
+//! Staged events: what `sql` and `call` handlers work on, and how they are run in order without a round trip for each.
+//!
+//! In: a module's handlers that can't be a plain COPY. Out: a temporary table for each, which takes its events by COPY,
+//! and one function on the server that walks through the steps of a transaction ([`Stages`]). All of it lives in the
+//! session's temporary schema and is gone with it. Handlers are checked by the server when they are made, on no events.
+
+mod call;
+mod event_table;
+
+use etl_schemas::event::EventType;
+use tokio_postgres::Statement;
+
+use self::event_table::EventTable;
+use super::catalog::TableColumn;
+use super::connection::Connection;
+use super::loader::opening::place;
+use super::plan::RowPlan;
+use super::stages::{Stages, Step};
+use super::{failure, quoted};
+use crate::LoadError;
+use crate::module::{ColumnSource, Handler, Module, ObjectName, Script};
+
+/// Column of a staged table that no column of a module's table is called.
+const POSITION: &str = "etl_position";
+
+/// A handler whose events are staged.
+pub(super) struct StagedHandler {
+    pub(super) plan: RowPlan,
+    /// The temporary table's schema and name, for the COPY.
+    pub(super) schema: String,
+    pub(super) table: String,
+    /// Its place among those that share a stage.
+    pub(super) place: usize,
+    /// Whether it takes its events one by one in their order, together with all others of its place.
+    pub(super) one_by_one: bool,
+}
+
+/// Makes staged handlers, one after another, in the order of their event types.
+pub(super) struct Builder<'a> {
+    connection: &'a Connection,
+    module: &'a Module,
+    /// By place, what the server does for a step.
+    actions: Vec<String>,
+    /// Where all calls stand, and each of them.
+    calls: Option<(usize, Vec<call::Call>)>,
+}
+
+/// The steps of the open transaction, and the function that takes them.
+pub(super) struct Staging {
+    pub(super) stages: Stages,
+    walk: Statement,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(connection: &'a Connection, module: &'a Module) -> Builder<'a> {
+        Builder { connection, module, actions: Vec::new(), calls: None }
+    }
+
+    /// A handler in SQL: its script becomes a function over a view of the staged events of a step.
+    pub(super) fn sql(
+        &mut self,
+        handler: &Handler,
+        script: &Script,
+        event_type: &EventType,
+    ) -> Result<StagedHandler, LoadError> {
+        let columns = event_table::columns_of(event_type);
+        let table = EventTable::create(self.connection, event_type, &columns, "position")?;
+        let view = event_table::snake_case(&event_type.name);
+        self.refuse_hidden_table(handler, &view)?;
+        let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
+        let create = format!(
+            "CREATE TEMPORARY VIEW {} AS SELECT {} FROM pg_temp.{} WHERE position > current_setting('etl.after')::bigint \
+             AND position <= current_setting('etl.upto')::bigint",
+            quoted(&view),
+            names.join(", "),
+            quoted(&table.name)
+        );
+        let doing = format!("making the view `{view}` of staged events");
+        self.connection.run(&doing, self.connection.client.batch_execute(&create))?;
+        let function = quoted(&format!("on_{view}"));
+        let mut quotes = "$handler$".to_string();
+        while script.text.contains(&quotes) {
+            quotes.insert(1, 'x');
+        }
+        let before = format!("CREATE FUNCTION pg_temp.{function}() RETURNS void LANGUAGE sql AS {quotes}");
+        let create = format!("{before}{}{quotes}", script.text);
+        let doing = format!("checking {}", script.path.display());
+        self.connection
+            .run(&doing, self.connection.client.batch_execute(&create))
+            .map_err(|error| place(error, script, before.chars().count()))?;
+        self.try_on_no_events(handler, &function)?;
+        self.actions.push(format!("PERFORM pg_temp.{function}();"));
+        self.staged(handler, event_type, &table, false)
+    }
+
+    /// Runs the handler once on no events, and takes back whatever it did: some errors show only then.
+    fn try_on_no_events(&self, handler: &Handler, function: &str) -> Result<(), LoadError> {
+        let run = format!(
+            "SAVEPOINT trial; SET LOCAL etl.after = 0; SET LOCAL etl.upto = 0; SELECT pg_temp.{function}();
+             ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial"
+        );
+        match self.connection.run("trying a handler on no events", self.connection.client.batch_execute(&run)) {
+            Err(LoadError::Postgres { problem, error, .. }) if error.as_db_error().is_some() => {
+                Err(LoadError::Invalid(vec![self.module.at_handler(handler, problem)]))
+            }
+            other => other,
+        }
+    }
+
+    /// A table of the view's name would be hidden by it, and writing to it would go astray.
+    fn refuse_hidden_table(&self, handler: &Handler, view: &str) -> Result<(), LoadError> {
+        let select = "SELECT to_regclass(format('public.%I', $1::text)) IS NOT NULL";
+        let doing = "looking for a table of the same name";
+        match self.connection.run(doing, self.connection.client.query_one_scalar(select, &[&view]))? {
+            false => Ok(()),
+            true => {
+                let message = format!("the staged events are called `{view}`, and so is a table of the module");
+                Err(LoadError::Invalid(vec![self.module.at_handler(handler, message).help("call the table otherwise")]))
+            }
+        }
+    }
+
+    /// A copy into a table that other handlers may look into: the rows go there in their order, with the others' effects.
+    pub(super) fn copy(
+        &mut self,
+        handler: &Handler,
+        table: &ObjectName,
+        filled: &[TableColumn],
+        event_type: &EventType,
+    ) -> Result<StagedHandler, LoadError> {
+        let mut columns: Vec<(String, String)> =
+            filled.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
+        columns.push((POSITION.to_string(), "bigint".to_string()));
+        let staged = EventTable::create(self.connection, event_type, &columns, POSITION)?;
+        let names: Vec<String> = filled.iter().map(|column| quoted(&column.name)).collect();
+        let names = names.join(", ");
+        self.actions.push(format!(
+            "INSERT INTO {}.{} ({names}) SELECT {names} FROM pg_temp.{} \
+             WHERE {POSITION} > low AND {POSITION} <= high ORDER BY {POSITION};",
+            quoted(&table.schema),
+            quoted(&table.name),
+            quoted(&staged.name)
+        ));
+        self.staged(&with_position(handler), event_type, &staged, true)
+    }
+
+    /// A handler that calls a function.
+    pub(super) fn call(
+        &mut self,
+        handler: &Handler,
+        function: &ObjectName,
+        event_type: &EventType,
+    ) -> Result<StagedHandler, LoadError> {
+        let parameters = call::parameters(self.connection, self.module, handler, function, event_type)?;
+        let mut columns: Vec<(String, String)> =
+            parameters.iter().map(|parameter| (parameter.name.clone(), parameter.type_name.clone())).collect();
+        columns.push((POSITION.to_string(), "bigint".to_string()));
+        let staged = EventTable::create(self.connection, event_type, &columns, POSITION)?;
+        let call = call::Call::new(function, &parameters, &staged.name);
+        call.check(self.connection, self.module, handler)?;
+        let place = match &mut self.calls {
+            Some((place, calls)) => {
+                calls.push(call);
+                *place
+            }
+            None => {
+                let place = self.actions.len();
+                // What stands here is known when all calls are.
+                self.actions.push(String::new());
+                self.calls = Some((place, vec![call]));
+                place
+            }
+        };
+        let mut filled = with_position(handler);
+        filled.columns.extend(parameters.into_iter().map(|parameter| ColumnSource {
+            column: parameter.name,
+            field: parameter.field,
+            span: handler.span.clone(),
+        }));
+        let staged = self.staged(&filled, event_type, &staged, true)?;
+        Ok(StagedHandler { place, ..staged })
+    }
+
+    fn staged(
+        &self,
+        filled: &Handler,
+        event_type: &EventType,
+        table: &EventTable,
+        one_by_one: bool,
+    ) -> Result<StagedHandler, LoadError> {
+        let plan = RowPlan::compile(self.module, filled, &table.name, event_type, &table.columns)
+            .map_err(LoadError::Invalid)?;
+        let (schema, table) = (table.schema.clone(), table.name.clone());
+        Ok(StagedHandler { plan, schema, table, place: self.actions.len() - 1, one_by_one })
+    }
+
+    /// The function over all places; nothing when no handler is staged.
+    pub(super) fn finish(mut self, strict: bool) -> Result<Option<Staging>, LoadError> {
+        if self.actions.is_empty() {
+            return Ok(None);
+        }
+        if let Some((place, calls)) = &self.calls {
+            self.actions[*place] = call::in_order(calls);
+        }
+        let whens: Vec<String> =
+            self.actions.iter().enumerate().map(|(place, action)| format!("WHEN {place} THEN {action}")).collect();
+        let create = format!(
+            "CREATE FUNCTION pg_temp.etl_walk(lows bigint[], highs bigint[], places bigint[]) RETURNS void
+             LANGUAGE plpgsql AS $walk$
+             #variable_conflict use_column
+             DECLARE low bigint; high bigint; etl_event record;
+             BEGIN
+                 FOR step IN 1 .. cardinality(places) LOOP
+                     low := lows[step]; high := highs[step];
+                     PERFORM set_config('etl.after', low::text, true), set_config('etl.upto', high::text, true);
+                     CASE places[step] {} END CASE;
+                 END LOOP;
+             END $walk$",
+            whens.join("\n")
+        );
+        let doing = "making the function that runs the handlers";
+        self.connection.run(doing, self.connection.client.batch_execute(&create))?;
+        let walk = self.connection.client.prepare("SELECT pg_temp.etl_walk($1, $2, $3)");
+        let walk = self.connection.run(doing, walk)?;
+        Ok(Some(Staging { stages: Stages::new(self.actions.len(), strict), walk }))
+    }
+}
+
+/// The handler, which also fills the column that orders its staged events.
+fn with_position(handler: &Handler) -> Handler {
+    let mut filled = handler.clone();
+    let (column, field) = (POSITION.to_string(), "position".to_string());
+    filled.columns.push(ColumnSource { column, field, span: handler.span.clone() });
+    filled
+}
+
+impl Staging {
+    /// Brings the staged events into effect, within the caller's transaction and in one round trip.
+    pub(super) fn walk(&mut self, connection: &Connection) -> Result<(), LoadError> {
+        let steps = self.stages.steps();
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let column = |value: fn(&Step) -> u64| steps.iter().map(|step| value(step) as i64).collect::<Vec<i64>>();
+        let (lows, highs) = (column(|step| step.after), column(|step| step.upto));
+        let places = column(|step| step.handler as u64);
+        let walk = async { connection.client.execute(&self.walk, &[&lows, &highs, &places]).await };
+        match connection.run("running the handlers", walk) {
+            Ok(_) => Ok(()),
+            Err(LoadError::Postgres { database, problem, help, error, .. }) => {
+                let doing = match failure::handler(&error) {
+                    Some(handler) => format!("running the handler {handler}"),
+                    None => "running the handlers".to_string(),
+                };
+                Err(LoadError::Postgres { database, doing, problem, help, error })
+            }
+            Err(other) => Err(other),
+        }
+    }
+}

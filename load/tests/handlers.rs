@@ -1,0 +1,178 @@
+//! Handlers in SQL and by call: sets of events, single events, and the order of every stream in both.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use etl_load::LoadError;
+use etl_load::module::Module;
+use etl_load::postgres::{IfExists, PostgresOptions, PostgresSink};
+use etl_load::sink::Sink;
+use etl_schemas::event::EventCatalog;
+use etl_schemas::ticks::Ticks;
+use expect_test::expect;
+
+use crate::server::Server;
+use crate::stream::{Key, Stream, catalog, fingerprint, module};
+
+const PROTO: &str = "message Blocked { string reason = 1; } message Unblocked { } message Sent { int32 n = 1; } message Seen { int32 n = 1; }";
+const SCHEMA: &str = "
+    CREATE TABLE block (pair text PRIMARY KEY, blocked boolean NOT NULL, times integer NOT NULL);
+    CREATE TABLE delivery (position bigint, n integer, refused boolean NOT NULL);
+    CREATE TABLE seen (position bigint, n integer);
+    CREATE FUNCTION note_blocked(_stream text) RETURNS void LANGUAGE sql AS $$
+        INSERT INTO block VALUES (_stream, true, 1)
+        ON CONFLICT (pair) DO UPDATE SET blocked = true, times = block.times + 1 $$;
+    CREATE FUNCTION note_unblocked(p_stream text, ignored text DEFAULT 'x') RETURNS void LANGUAGE plpgsql AS $$
+        BEGIN UPDATE block SET blocked = false WHERE pair = p_stream; END $$;";
+const BLOCKED: &str = "INSERT INTO block SELECT stream, true, count(*) FROM blocked GROUP BY stream
+    ON CONFLICT (pair) DO UPDATE SET blocked = true, times = block.times + excluded.times";
+const UNBLOCKED: &str = "UPDATE block SET blocked = false FROM unblocked WHERE pair = stream";
+const SENT: &str = "-- Whether it is refused depends on the blocks before it.
+    INSERT INTO delivery SELECT s.position, n, coalesce(b.blocked, false) FROM sent s LEFT JOIN block b ON pair = stream;
+    SELECT count(*) FROM sent;";
+
+/// Blocks and unblocks by SQL over sets of events.
+const IN_SETS: &str = "[on.Blocked]\nsql = \"blocked.sql\"\n[on.Unblocked]\nsql = \"unblocked.sql\"\n";
+/// The same by calls.
+const BY_CALLS: &str = "[on.Blocked]\ncall = \"note_blocked\"\n[on.Unblocked]\ncall = \"note_unblocked\"\n";
+const REST: &str = "[on.Sent]\nsql = \"sent.sql\"\n[on.Seen]\ncopy = \"seen\"\n";
+
+fn handled(folder: &Path, catalog: &EventCatalog, toml: &str) -> Result<Module, LoadError> {
+    std::fs::create_dir_all(folder).unwrap();
+    for (file, text) in [("blocked.sql", BLOCKED), ("unblocked.sql", UNBLOCKED), ("sent.sql", SENT)] {
+        std::fs::write(folder.join(file), text).unwrap();
+    }
+    module(folder, catalog, toml, SCHEMA, "")
+}
+
+/// Block, unblock, message, block, a thousand times, over three streams that interleave.
+fn interleaved(catalog: &std::sync::Arc<EventCatalog>) -> (Stream, Vec<String>) {
+    let mut stream = Stream::new(catalog);
+    let (mut blocked, mut deliveries) = (HashMap::new(), Vec::new());
+    for n in 0..4_000i64 {
+        let pair = n % 3;
+        let event_type = ["Blocked", "Unblocked", "Sent", "Blocked"][(n % 4) as usize];
+        match event_type {
+            "Blocked" => drop(blocked.insert(pair, true)),
+            "Unblocked" => drop(blocked.insert(pair, false)),
+            _ => deliveries.push(if blocked.get(&pair) == Some(&true) { "t" } else { "f" }.to_string()),
+        }
+        stream.event(event_type, Ticks(n), &Key::Integer(n), &format!("pair/{pair}"), &[]);
+        stream.event("Seen", Ticks(n), &Key::Integer(n), &format!("other/{pair}"), &[]);
+    }
+    (stream, deliveries)
+}
+
+#[test]
+fn sets_calls_and_strict_order_give_equal_tables() {
+    let server = Server::start("handlers");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(PROTO);
+    let (stream, deliveries) = interleaved(&catalog);
+    assert!(deliveries.contains(&"t".to_string()) && deliveries.contains(&"f".to_string()));
+    let content = "SELECT md5(string_agg(x::text, ',' ORDER BY position)) FROM delivery x
+        UNION ALL SELECT md5(string_agg(x::text, ',' ORDER BY pair)) FROM block x
+        UNION ALL SELECT count(*)::text FROM seen";
+    let mut contents = Vec::new();
+    for (name, order, blocks) in [
+        ("sets", "", IN_SETS),
+        ("calls", "", BY_CALLS),
+        ("strict", "order = \"strict\"\n", IN_SETS),
+        ("strict_calls", "order = \"strict\"\n", BY_CALLS),
+    ] {
+        let toml = format!("name = \"{name}\"\n{order}{blocks}{REST}");
+        let module = handled(&folder.path().join(name), &catalog, &toml).unwrap();
+        let report = server.load(&module, &catalog, &stream.batches(900)).unwrap();
+        assert_eq!((report.taken, report.rejected), (8_000, 0));
+        assert_eq!(server.query(name, "SELECT refused FROM delivery ORDER BY position"), deliveries, "{name}");
+        contents.push(server.query(name, content));
+    }
+    assert!(contents.iter().all(|content| *content == contents[0]), "{contents:?}");
+}
+
+#[test]
+fn a_loader_with_handlers_that_vanishes_is_resumed() {
+    let server = Server::start("handlers_vanish");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(PROTO);
+    let (stream, deliveries) = interleaved(&catalog);
+    let module = handled(folder.path(), &catalog, &format!("name = \"m\"\n{BY_CALLS}{REST}")).unwrap();
+    for (batch, rows, share) in [(70, 130, 2), (333, 57, 3), (41, 999, 5), (900, 400, 6)] {
+        let options = PostgresOptions { rows_per_transaction: rows, ..server.options(IfExists::Resume) };
+        let mut sink = PostgresSink::open(&server.target(), &module, &catalog, &fingerprint(), &options).unwrap();
+        let batches = stream.batches(batch);
+        for batch in &batches[..batches.len() * share / 10] {
+            sink.write(batch).unwrap();
+        }
+    }
+    let report = server.load(&module, &catalog, &stream.batches(500)).unwrap();
+    assert!(report.complete && report.resumed_after > 0);
+    assert_eq!(server.query("m", "SELECT refused FROM delivery ORDER BY position"), deliveries);
+    assert_eq!(server.query("m", "SELECT sum(times), (SELECT count(*) FROM seen) FROM block"), ["2000|4000"]);
+}
+
+#[test]
+fn an_event_that_a_handler_cannot_take_is_found_and_left_out() {
+    let server = Server::start("handlers_refused");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog("message A { string id = 1; } message B { string id = 1; }");
+    std::fs::write(folder.path().join("a.sql"), "INSERT INTO t SELECT id::uuid FROM a").unwrap();
+    let toml = "name = \"m\"\n[on.A]\nsql = \"a.sql\"\n[on.B]\ncall = \"f\"";
+    let schema = "CREATE TABLE t (id uuid);
+        CREATE FUNCTION f(id uuid) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$";
+    let module = module(folder.path(), &catalog, toml, schema, "").unwrap();
+    let mut stream = Stream::new(&catalog);
+    for n in 0..100 {
+        let id = if n == 40 { "no id".to_string() } else { format!("{n:032}") };
+        stream.json(if n == 70 { "B" } else { "A" }, &format!("{{\"id\":\"{id}\"}}"));
+    }
+    let report = server.load(&module, &catalog, &stream.batches(100)).unwrap();
+    assert_eq!((report.taken, report.rejected), (98, 2));
+    expect![[r#"
+        41: a.sql: the server refused the row: ERROR 22P02: invalid input syntax for type uuid: "no id"
+        71: f(): the server refused the row: ERROR P0001: not this one"#]]
+    .assert_eq(
+        &server.query("m", "SELECT position || ': ' || table_name || ': ' || reason FROM etl.rejected").join("\n"),
+    );
+    assert_eq!(server.query("m", "SELECT count(*) FROM t"), ["98"]);
+}
+
+#[test]
+fn handlers_are_checked_before_the_load() {
+    let server = Server::start("handlers_checked");
+    let catalog = catalog(PROTO);
+    let opened = |toml: &str, sent: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        handled(folder.path(), &catalog, &format!("name = \"m\"\n{toml}")).unwrap();
+        std::fs::write(folder.path().join("sent.sql"), sent).unwrap();
+        let module = Module::load(folder.path(), &catalog).unwrap();
+        let error = server.open(&module, &catalog).err().expect("it doesn't fit");
+        error.to_string().replace(&folder.path().display().to_string(), "m")
+    };
+    expect![[r#"
+        m/sent.sql:2:29: ERROR 42703: column "m" does not exist
+          |
+        2 | INSERT INTO seen (n) SELECT m FROM sent
+          |                             ^"#]]
+    .assert_eq(&opened("[on.Sent]\nsql = \"sent.sql\"\n", "SELECT 'å';\nINSERT INTO seen (n) SELECT m FROM sent"));
+    expect![[r#"
+        m/module.toml:3:7: ERROR 0A000: COMMIT is not allowed in an SQL function
+          |
+        3 | sql = "sent.sql"
+          |       ^^^^^^^^^^"#]]
+    .assert_eq(&opened("[on.Sent]\nsql = \"sent.sql\"\n", "COMMIT"));
+    expect![[r#"
+        m/module.toml:3:7: the staged events are called `seen`, and so is a table of the module
+          |
+        3 | sql = "sent.sql"
+          |       ^^^^^^^^^^
+          = call the table otherwise"#]]
+    .assert_eq(&opened("[on.Seen]\nsql = \"sent.sql\"\n", "SELECT 1"));
+    expect![[r#"
+        m/module.toml:3:8: m/schema.sql makes no function `note_blockd`
+          |
+        3 | call = "note_blockd"
+          |        ^^^^^^^^^^^^^
+          = did you mean `note_blocked`?"#]]
+    .assert_eq(&opened("[on.Blocked]\ncall = \"note_blockd\"\n[on.Sent]\ncall = \"note_unblocked\"\n", "x"));
+}
