@@ -110,3 +110,17 @@ fn the_ledger_accounts_for_every_row() {
     }
     assert!(tables.iter().map(|table| number(table, "quarantined")).sum::<u64>() > 0, "{report}");
 }
+
+#[test]
+fn the_report_counts_the_rows_that_handlers_have_made() {
+    let project = fresh("counted");
+    let ended = Ended::of(seed(&project).arg("--json")).ends_with(1);
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    for module in report["modules"].as_array().unwrap() {
+        let name = module["name"].as_str().unwrap();
+        let found = Database::connect(&sample().postgres_url, &format!("counted_{name}")).checksums();
+        for (table, rows, _) in found {
+            assert_eq!(module["tables"][&table].as_i64().unwrap_or(0), rows, "{name}.{table}");
+        }
+    }
+}

@@ -37,7 +37,5 @@ fn the_modules_of_the_sample_fit_their_events() {
         let report = sink.result.unwrap_or_else(|error| panic!("{error}"));
         assert!(report.complete);
         assert_eq!(report.taken + report.passed_over + report.rejected, catalog.types.len() as u64, "{report:?}");
-        // Handlers in SQL and by call make rows that nobody counts.
-        assert!(report.taken >= report.tables.iter().map(|table| table.rows).sum::<u64>());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! In: a table's name. Out: its columns in their order, domains resolved to their base types.
 
+use std::collections::BTreeMap;
+
 use super::connection::Connection;
 use crate::LoadError;
 
@@ -82,6 +84,18 @@ pub(super) fn quoted_tables(connection: &Connection) -> Result<Vec<String>, Load
                   ORDER BY 1";
     let rows = connection.run("listing its tables", connection.client.query(select, &[]))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Rows of each of the same tables, by the name that people write: without the schema `public`.
+pub(super) fn count_rows(connection: &Connection) -> Result<BTreeMap<String, u64>, LoadError> {
+    let mut counts = BTreeMap::new();
+    for table in quoted_tables(connection)? {
+        let select = format!("SELECT count(*) FROM {table}");
+        let rows: i64 = connection.run("counting rows", connection.client.query_one_scalar(&select, &[]))?;
+        let shown = table.strip_prefix("public.").unwrap_or(&table).replace('"', "");
+        counts.insert(shown, rows.unsigned_abs());
+    }
+    Ok(counts)
 }
 
 /// Whether nothing but a copy reads or writes the table, as far as the database knows: no trigger and no foreign key, no

@@ -167,10 +167,13 @@ impl Mover {
         }
     }
 
-    /// Marks the database as complete, within the caller's transaction.
-    pub(super) fn complete(&self, connection: &Connection) -> Result<(), LoadError> {
-        let update = "UPDATE etl.checkpoint SET complete = true, updated_at = now() WHERE module = $1";
-        connection.run("completing the checkpoint", connection.client.execute(update, &[&self.module])).map(|_| ())
+    /// Marks the database as complete, within the caller's transaction, with its last counts.
+    pub(super) fn complete(&self, connection: &Connection, counts: &Counts) -> Result<(), LoadError> {
+        let update = "UPDATE etl.checkpoint SET complete = true, counts = $2::text::jsonb, updated_at = now()
+                      WHERE module = $1";
+        let counts = json(counts);
+        let update = async { connection.client.execute(update, &[&self.module, &counts]).await };
+        connection.run("completing the checkpoint", update).map(|_| ())
     }
 }
 

@@ -141,6 +141,7 @@ impl PostgresSink {
     /// Indexes, statistics and the flag, in one transaction, so that it can be repeated whatever fails in it.
     pub(super) fn complete(&mut self) -> Result<(), LoadError> {
         let connection = &self.connection;
+        let mut counts = self.checkpoint.counts.clone();
         connection.run("beginning a transaction", connection.client.batch_execute("BEGIN"))?;
         let completed = (|| {
             if let Some(indexes) = &self.indexes {
@@ -150,11 +151,15 @@ impl PostgresSink {
                 let analyze = format!("ANALYZE {table}");
                 connection.run("gathering statistics", connection.client.batch_execute(&analyze))?;
             }
-            self.mover.complete(connection)?;
+            // Only the server knows what handlers in SQL and by call have made of their events.
+            if self.staging.is_some() {
+                counts.rows = catalog::count_rows(connection)?;
+            }
+            self.mover.complete(connection, &counts)?;
             connection.run("committing", connection.client.batch_execute("COMMIT"))
         })();
         match completed {
-            Ok(()) => self.checkpoint.complete = true,
+            Ok(()) => (self.checkpoint.complete, self.checkpoint.counts) = (true, counts),
             Err(_) => connection.roll_back(),
         }
         completed
