@@ -1,11 +1,11 @@
 # Two commands for a newcomer: `make demo` shows all of it, `make test` proves it. Both install what is missing.
 
-.PHONY: help demo test bench setup
+.PHONY: help demo test bench bench-quick bench-compare setup
 
 help:
 	@echo 'make demo   the whole way on the sample project, with a table at the end'
 	@echo 'make test   formatting, lints and every test'
-	@echo 'make bench  how fast each phase is here, as ratios within one run'
+	@echo 'make bench  how fast each phase is here, as ratios within one run; make bench-quick in a few minutes'
 
 demo: setup
 	cargo run --release --bin etl -- demo $(ARGS)
@@ -14,8 +14,13 @@ test: setup
 	scripts/test
 
 bench: setup
-	cargo build --release
 	scripts/bench $(ARGS)
+
+bench-compare:
+	python3 bench/compare.py $(ARGS)
+
+bench-quick: setup
+	scripts/bench --quick $(ARGS)
 
 setup:
 	@scripts/setup

@@ -1,4 +1,4 @@
-//! Sizes as people write them: `64MB`, `2G`, `512 KiB`.
+//! Sizes and times as people write them: `64MB`, `2G`, `512 KiB`, `3 min`.
 
 /// Parses a size; decimal and binary suffixes both mean powers of 1024, as memory is counted.
 pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
@@ -28,6 +28,16 @@ pub(crate) fn show_bytes(bytes: u64) -> String {
     match unit {
         0 => format!("{bytes} B"),
         _ => format!("{value:.1} {}", units[unit]),
+    }
+}
+
+/// A time that is only about right: `under a second`, `45 s`, `12 min`, `3.4 h`.
+pub(crate) fn show_duration(duration: std::time::Duration) -> String {
+    match duration.as_secs_f64() {
+        seconds if seconds < 1.0 => "under a second".to_string(),
+        seconds if seconds < 120.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 7200.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
     }
 }
 

@@ -51,6 +51,18 @@ fn a_plan_names_its_ranges_and_an_extraction_in_parts_reads_the_same_rows() {
 }
 
 #[test]
+fn the_client_is_chosen_by_name_and_told() {
+    for client in ["tiberius", "mssql-tds"] {
+        let shown = sample().run(&["inspect", "--client", client]).success().stdout;
+        assert!(shown.lines().next().unwrap().ends_with(&format!("read by {client}")), "{shown}");
+        let told = json(&sample().run(&["extract", "--plan", "--json", "--client", client]).success().stdout);
+        assert_eq!(told["client"], client);
+    }
+    let refused = sample().run(&["inspect", "--client", "mssql_tds"]).ends_with(2);
+    assert!(refused.stderr.contains("did you mean `mssql-tds`?"), "{}", refused.stderr);
+}
+
+#[test]
 fn impossible_options_are_refused() {
     let refused = sample().run(&["extract"]).ends_with(2);
     assert!(refused.stderr.contains("--out"), "{}", refused.stderr);

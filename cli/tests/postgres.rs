@@ -17,9 +17,10 @@ impl Database {
         Database { runtime, client }
     }
 
-    /// Every table of schema `public`, with its number of rows and a checksum over its ordered rows.
+    /// Every table of schema `public`, partitions with the one they belong to, with its number of rows and a checksum over its ordered rows.
     pub(crate) fn checksums(&self) -> Vec<(String, i64, String)> {
-        let names = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1";
+        let names = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+                     AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1";
         let tables = self.runtime.block_on(self.client.query(names, &[])).unwrap();
         tables
             .iter()
@@ -33,6 +34,29 @@ impl Database {
                 (table, row.get(0), row.get(1))
             })
             .collect()
+    }
+
+    /// The one number that a query gives.
+    pub(crate) fn number(&self, sql: &str) -> i64 {
+        let text = format!("SELECT (x.n)::bigint FROM ({sql}) AS x (n)");
+        self.runtime.block_on(self.client.query_one(&text, &[])).unwrap().get(0)
+    }
+
+    /// Whether the server has a database of this name.
+    pub(crate) fn exists(&self, database: &str) -> bool {
+        let select = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+        self.runtime.block_on(self.client.query_one(select, &[&database])).unwrap().get(0)
+    }
+
+    /// Whether the server takes connections.
+    pub(crate) fn answers(url: &str) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(tokio_postgres::connect(&format!("{url}/postgres"), NoTls)).is_ok()
+    }
+
+    /// Runs what may fail.
+    pub(crate) fn try_run(&self, sql: &str) -> bool {
+        self.runtime.block_on(self.client.batch_execute(sql)).is_ok()
     }
 
     pub(crate) fn run(&self, sql: &str) {

@@ -8,7 +8,8 @@ use etl_fixtures::happypancake;
 use etl_fixtures::postgres::{PrivatePostgres, TEST_SERVER_VARIABLE};
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
 
-/// Big enough for several blocks a table and some seconds of seeding, small enough for every day.
+/// Big enough for several blocks a table and some seconds of seeding, small enough for every day. `ETL_TEST_SCALE` says
+/// another.
 const SCALE: f64 = 0.05;
 
 /// What tests share. It lives as long as the process; the servers end with it.
@@ -20,9 +21,23 @@ pub(crate) struct Sample {
     _postgres: Option<PrivatePostgres>,
 }
 
+/// Names the disk of its own to a test that runs itself again with one; it makes a sample of its own, too.
+pub(crate) const DISK: &str = "ETL_TEST_DISK";
+
+/// The size of the sample.
+pub(crate) fn scale() -> f64 {
+    std::env::var("ETL_TEST_SCALE").map_or(SCALE, |scale| scale.parse().unwrap())
+}
+
+/// Where this process has its folders.
+fn home() -> PathBuf {
+    let name = if std::env::var_os(DISK).is_some() { "cli-with-a-disk" } else { "cli" };
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
 /// A folder of this test run.
 pub(crate) fn scratch(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+    let folder = home().join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
     folder
@@ -34,14 +49,14 @@ pub(crate) fn sample() -> &'static Sample {
     SAMPLE.get_or_init(|| {
         let folder = scratch("sample");
         let (legacy, project, dump) = (folder.join("legacy"), folder.join("project"), folder.join("dump"));
-        happypancake::generate(&legacy, SCALE, 7, &mut |_, _, _| ()).unwrap();
+        happypancake::generate(&legacy, scale(), 7, &mut |_, _, _| ()).unwrap();
         happypancake::write_project(&project).unwrap();
         let source = SqlServer::start(&legacy, ServerOptions::default()).unwrap();
         let (postgres_url, private) = match std::env::var(TEST_SERVER_VARIABLE) {
             Ok(url) if !url.is_empty() => (url, None),
             _ => {
                 // A folder that every run uses again, since a static is never dropped and couldn't remove it.
-                let server = PrivatePostgres::start(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres")).unwrap();
+                let server = PrivatePostgres::start(&home().join("postgres")).unwrap();
                 (server.url(), Some(server))
             }
         };

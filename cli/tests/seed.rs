@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::postgres::{Database, drop_databases};
 use crate::sample::{Ended, sample};
 
-const MODULES: [&str; 4] = ["alerts", "chat", "news", "profile"];
+pub(crate) const MODULES: [&str; 11] =
+    ["alerts", "audit", "blocks", "chat", "favourites", "likes", "news", "profile", "review", "search", "visits"];
 
 type Checksums = Vec<(String, Vec<(String, i64, String)>)>;
 

@@ -11,7 +11,7 @@ fn test(project: &std::path::Path, arguments: &[&str]) -> Ended {
 #[test]
 fn the_use_cases_of_the_sample_hold_and_leave_nothing_behind() {
     let ended = test(&sample().project, &[]).success();
-    for module in ["alerts", "chat", "news", "profile"] {
+    for module in ["alerts", "blocks", "chat", "favourites", "likes", "news", "profile", "review", "search", "visits"] {
         let cases = ended.stdout.lines().filter(|line| line.starts_with(&format!("holds  {module}/"))).count();
         assert!(cases >= 5, "{}", ended.stdout);
     }
@@ -24,16 +24,19 @@ fn the_use_cases_of_the_sample_hold_and_leave_nothing_behind() {
 #[test]
 fn a_use_case_that_does_not_hold_shows_both_sides() {
     let project = sample().project_with_prefix("usecases");
-    let path = project.join("modules/news/usecases/new_interest_names_it.toml");
+    let path = project.join("modules/news/usecases/shared_later_is_shown_then.toml");
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replace("headline = \"Pancakes\"", "headline = \"Waffles\"")).unwrap();
-    let ended = test(&project, &["--module", "news", "interest"]).ends_with(1);
+    std::fs::write(&path, text.replace("headline = \"Pancakes\"", "headline = \"Cakes\"")).unwrap();
+    let ended = test(&project, &["--module", "news", "shared_later"]).ends_with(1);
     for part in [
-        "FAILS  news/new_interest_names_it",
-        "new_interest_names_it.toml:15:1: `feed_item` has no such row",
+        "FAILS  news/shared_later_is_shown_then",
+        "shared_later_is_shown_then.toml:26:1: `feed` has no such row",
+        "the nearest row differs:",
+        "line 30: headline is Pancakes, expected Cakes",
         "found and not expected:",
-        "position = 1, kind = InterestAdded, headline = Pancakes",
+        "position = 2, author_id = 00000000-0000-0000-0000-000000000009, headline = Pancakes",
         "1 use cases: 1 failed",
+        "etl test news/shared_later_is_shown_then",
     ] {
         assert!(ended.stdout.contains(part), "{part}\n{}", ended.stdout);
     }
@@ -42,16 +45,16 @@ fn a_use_case_that_does_not_hold_shows_both_sides() {
 #[test]
 fn a_use_case_that_cannot_be_names_file_and_line() {
     let project = sample().project_with_prefix("usecase_mistakes");
-    let path = project.join("modules/news/usecases/rejected_photo_is_no_news.toml");
+    let path = project.join("modules/news/usecases/uploaded_photo_is_no_news.toml");
     let wrong = "title = \"T\"\n[[given]]\nevent_type = \"PhotoRejected\"\nphoto_id = 7\nmember = \"x\"\n[then]\nfeed_item = -1\n";
     std::fs::write(&path, wrong).unwrap();
     let ended = test(&project, &[]).ends_with(2);
     for part in [
-        "rejected_photo_is_no_news.toml:4:12: `photo_id` can't be integer",
-        "rejected_photo_is_no_news.toml:5:1: `PhotoRejected` has no field `member`",
+        "uploaded_photo_is_no_news.toml:4:12: `photo_id` can't be integer",
+        "uploaded_photo_is_no_news.toml:5:1: `PhotoRejected` has no field `member`",
         "did you mean `member_id`?",
         "`PhotoRejected` needs its field `reason`",
-        "rejected_photo_is_no_news.toml:7:13: a number of rows is 0 or more",
+        "uploaded_photo_is_no_news.toml:7:13: a number of rows is 0 or more",
     ] {
         assert!(ended.stderr.contains(part), "{part}\n{}", ended.stderr);
     }

@@ -5,7 +5,6 @@
 //! an answer's column, since servers differ in both. Sizes are estimates, and may be missing: they need a permission
 //! that a reading login seldom has.
 
-mod answer;
 mod keys;
 mod tables;
 
@@ -14,11 +13,10 @@ use std::collections::HashMap;
 use etl_schemas::table::{TableName, TableSchema};
 use etl_schemas::ticks::Ticks;
 
-use crate::connect::TdsClient;
+use crate::connect::Client;
 use crate::error::{ExtractError, SourceError, UnsupportedColumn};
-use crate::row_source::ROW_COUNT;
+use crate::row_source::{Answer, ROW_COUNT, RowSource};
 use crate::url::SourceUrl;
-use answer::{Answer, ask};
 
 /// What the source holds.
 #[derive(Clone, Debug)]
@@ -44,6 +42,8 @@ pub struct ServerInfo {
     pub database_collation: String,
     /// The server's clock in UTC, when the catalog was read.
     pub clock: Ticks,
+    /// The client that reads it.
+    pub client: Client,
     /// Whether it tells how many rows a query had (`ROWCOUNT_BIG`), so that rows are counted at both ends.
     pub counts_rows: bool,
 }
@@ -55,6 +55,8 @@ pub struct SourceTable {
     pub schema: TableSchema,
     /// Columns that can't be carried; a table that has any isn't read.
     pub unsupported: Vec<UnsupportedColumn>,
+    /// Ids of the columns that the project wants converted; their types in `schema` are what they are converted to.
+    pub casts: Vec<u32>,
     /// Rows, as the server's metadata has them.
     pub rows: u64,
     /// Bytes in use by the table's data, without its other indexes; `None` where the login may not know.
@@ -91,20 +93,24 @@ const SIZES: &str = "SELECT p.object_id, p.used_page_count FROM sys.dm_db_partit
 const PAGE_BYTES: u64 = 8192;
 
 /// Reads the catalog of the database that the connection is logged in to.
-pub(crate) async fn read(url: &SourceUrl, client: &mut TdsClient) -> Result<SourceCatalog, ExtractError> {
+pub(crate) async fn read(
+    url: &SourceUrl,
+    client: Client,
+    source: &mut impl RowSource,
+) -> Result<SourceCatalog, ExtractError> {
     let failed = |query| move |source| ExtractError::Catalog { url: Box::new(url.clone()), query, source };
-    let counts_rows = knows(client, ROW_COUNT).await.map_err(failed("ROWCOUNT_BIG"))?;
-    let server = ask(client, SERVER).await.and_then(|rows| server_info(&rows, counts_rows));
+    let counts_rows = knows(source, ROW_COUNT).await.map_err(failed("ROWCOUNT_BIG"))?;
+    let server = source.ask(SERVER).await.and_then(|rows| server_info(&rows, client, counts_rows));
     let server = server.map_err(failed("SERVERPROPERTY"))?;
-    let tables = ask(client, TABLES).await.and_then(|rows| tables::names(&rows)).map_err(failed("sys.tables"))?;
-    let types = ask(client, TYPES).await.and_then(|rows| tables::types(&rows)).map_err(failed("sys.types"))?;
-    let columns = ask(client, COLUMNS).await.map_err(failed("sys.columns"))?;
+    let tables = source.ask(TABLES).await.and_then(|rows| tables::names(&rows)).map_err(failed("sys.tables"))?;
+    let types = source.ask(TYPES).await.and_then(|rows| tables::types(&rows)).map_err(failed("sys.types"))?;
+    let columns = source.ask(COLUMNS).await.map_err(failed("sys.columns"))?;
     let columns = tables::columns(&columns, &tables, &types).map_err(failed("sys.columns"))?;
-    let indexes = ask(client, INDEXES).await.map_err(failed("sys.indexes"))?;
-    let index_columns = ask(client, INDEX_COLUMNS).await.map_err(failed("sys.index_columns"))?;
+    let indexes = source.ask(INDEXES).await.map_err(failed("sys.indexes"))?;
+    let index_columns = source.ask(INDEX_COLUMNS).await.map_err(failed("sys.index_columns"))?;
     let indexes = keys::indexes(&indexes, &index_columns).map_err(failed("sys.indexes"))?;
-    let rows = ask(client, ROWS).await.and_then(|rows| sums(&rows)).map_err(failed("sys.partitions"))?;
-    let pages = match ask(client, SIZES).await {
+    let rows = source.ask(ROWS).await.and_then(|rows| sums(&rows)).map_err(failed("sys.partitions"))?;
+    let pages = match source.ask(SIZES).await {
         Ok(answer) => Some(sums(&answer).map_err(failed("sys.dm_db_partition_stats"))?),
         // The view is missing, or the login lacks VIEW DATABASE STATE.
         Err(SourceError::Server { number, message, .. }) => {
@@ -117,15 +123,15 @@ pub(crate) async fn read(url: &SourceUrl, client: &mut TdsClient) -> Result<Sour
 }
 
 /// Whether the server answers a query at all; an error that it answers with is a no.
-async fn knows(client: &mut TdsClient, sql: &str) -> Result<bool, SourceError> {
-    match ask(client, sql).await {
+async fn knows(source: &mut impl RowSource, sql: &str) -> Result<bool, SourceError> {
+    match source.ask(sql).await {
         Ok(_) => Ok(true),
         Err(SourceError::Server { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-fn server_info(rows: &[Answer], counts_rows: bool) -> Result<ServerInfo, SourceError> {
+fn server_info(rows: &[Answer], client: Client, counts_rows: bool) -> Result<ServerInfo, SourceError> {
     let row = rows
         .first()
         .ok_or_else(|| SourceError::Protocol { message: "the server says nothing of itself".to_string() })?;
@@ -137,6 +143,7 @@ fn server_info(rows: &[Answer], counts_rows: bool) -> Result<ServerInfo, SourceE
         database: text(3)?,
         database_collation: text(4)?,
         clock: row.time(5)?,
+        client,
         counts_rows,
     })
 }
@@ -167,6 +174,7 @@ fn assemble(
             SourceTable {
                 schema: TableSchema { name, message, columns: carried, key },
                 unsupported,
+                casts: Vec::new(),
                 rows: rows.get(&id).copied().unwrap_or(0),
                 bytes: pages.map(|pages| pages.get(&id).copied().unwrap_or(0) * PAGE_BYTES),
             }

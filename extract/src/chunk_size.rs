@@ -1,7 +1,7 @@
 //! How many rows the next query asks for, and when the server needs a rest.
 //!
-//! In: how each query went. Out: the next chunk's rows. A chunk aims at half of the longest time that a query may take,
-//! so that a server that turns twice as slow from one query to the next still stays within it. Chunks begin small, grow
+//! In: how each query went. Out: the next chunk's rows. A chunk aims at a quarter of the longest time that a query may take,
+//! so that a server that turns four times as slow from one query to the next still stays within it. Chunks begin small, grow
 //! by no more than twofold, and shrink at once.
 //!
 //! The governor looks at the server's time per row. When a full chunk took several times what its predecessors did, the
@@ -47,7 +47,7 @@ impl ChunkSize {
     /// For a table with rows of about so many bytes.
     pub(crate) fn new(longest_query: Duration, row_bytes: Option<u64>) -> ChunkSize {
         let rows = row_bytes.map_or(ROWS_FIRST, |bytes| (BYTES_FIRST / bytes.max(1)).clamp(1, ROWS_FIRST));
-        ChunkSize { rows, target: longest_query / 2, baseline: None }
+        ChunkSize { rows, target: longest_query / 4, baseline: None }
     }
 
     /// Rows of the next chunk, at least one.
@@ -85,7 +85,7 @@ impl ChunkSize {
 mod tests {
     use super::*;
 
-    const LONGEST: Duration = Duration::from_secs(2);
+    const LONGEST: Duration = Duration::from_secs(4);
 
     /// Reads chunks from a server that takes so long for a row, and gives back their sizes.
     fn sizes(chunk: &mut ChunkSize, row: Duration, chunks: usize) -> Vec<u64> {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_double_up_to_half_of_the_longest_query() {
+    fn chunks_double_up_to_a_quarter_of_the_longest_query() {
         let mut chunk = ChunkSize::new(LONGEST, None);
         assert_eq!(sizes(&mut chunk, Duration::from_millis(1), 6), [100, 200, 400, 800, 1000, 1000]);
         let mut fast = ChunkSize::new(LONGEST, None);

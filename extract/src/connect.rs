@@ -1,34 +1,34 @@
-//! Connections to SQL Server: TCP, TLS, login, and the session's settings.
+//! Connections to SQL Server: TCP, TLS, login, and the session's settings, by either client.
 //!
-//! In: a [`SourceUrl`] and its password. Out: a client that is ready to read, or a [`ConnectError`] that says in one
-//! line what is wrong and what to look at. Nothing here shows the password. An answer that never comes ends in an error:
-//! TCP and login have deadlines of their own, and behind them a watchdog looks at the socket.
+//! In: a [`SourceUrl`], its password, and the client to use. Out: a [`Connection`] that is ready to read, or a
+//! [`ConnectError`] that says in one line what is wrong and what to look at. Nothing here shows the password. An answer
+//! that never comes ends in an error: TCP and login have deadlines of their own, and behind them a watchdog looks at the
+//! socket.
 
-mod watched;
+mod choice;
+#[cfg(feature = "mssql-tds")]
+mod mssql_tds;
+mod silence;
+#[cfg(feature = "tiberius")]
+mod tiberius;
 
-use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use etl_schemas::project::SourceClient;
+use secrecy::SecretString;
 use thiserror::Error;
-use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_util::compat::{Compat, TokioAsyncWriteCompatExt};
 
-use crate::error::is_transient;
+use crate::error::{SourceError, is_transient};
+use crate::row_source::{Connection, RowSource};
 use crate::url::{Encryption, SourceUrl};
-use watched::Watched;
-
-/// A connection that is logged in.
-pub(crate) type TdsClient = Client<Compat<Watched>>;
+pub use choice::Client;
+pub(crate) use silence::Silence;
+#[cfg(feature = "tiberius")]
+pub(crate) use tiberius::TiberiusClient;
 
 /// How long prelogin, TLS and login may take together.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// Azure SQL sends a client on to where the database is, once or twice.
-const REDIRECTS_MAX: usize = 3;
 
 /// What every session is set to.
 ///
@@ -101,6 +101,14 @@ pub enum ConnectError {
         /// Why.
         reason: String,
     },
+    /// The project asks for a client that this build or this URL can't use.
+    #[error("{client} can't be used: {reason}; take `client = \"auto\"` under [source], or no --client")]
+    Client {
+        /// The one asked for.
+        client: SourceClient,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Connects, logs in and sets the session up. A query that waits for a lock longer than `lock_timeout` ends with error
@@ -108,127 +116,73 @@ pub enum ConnectError {
 pub(crate) async fn connect(
     url: &SourceUrl,
     password: Option<&SecretString>,
+    client: Client,
     lock_timeout: Duration,
-) -> Result<TdsClient, ConnectError> {
-    let mut target = url.clone();
-    for _ in 0..REDIRECTS_MAX {
-        match login(&target, password).await? {
-            Answer::Connected(mut client) => {
-                set_up(&mut client, lock_timeout).await.map_err(|error| explain(&target, error))?;
-                return Ok(*client);
-            }
-            Answer::Elsewhere { host, port } => {
-                // The certificate is that of the host asked for, not of the node it stands on.
-                target.host_name_in_certificate.get_or_insert_with(|| url.host.clone());
-                (target.host, target.port) = (host, port);
-            }
-        }
-    }
-    let reason = "it sends the client from one server to the next".to_string();
-    Err(ConnectError::Refused { address: url.address(), reason })
-}
-
-enum Answer {
-    Connected(Box<TdsClient>),
-    Elsewhere { host: String, port: u16 },
-}
-
-async fn login(url: &SourceUrl, password: Option<&SecretString>) -> Result<Answer, ConnectError> {
-    check_authority(url)?;
-    let unreachable = |source| ConnectError::Unreachable { address: url.address(), source };
-    let stream = match timeout(url.connect_timeout, TcpStream::connect((url.host.as_str(), url.port))).await {
-        Ok(connected) => connected.map_err(unreachable)?,
-        Err(_) => {
-            let reason = format!("no answer within {} s", url.connect_timeout.as_secs());
-            return Err(unreachable(io::Error::new(io::ErrorKind::TimedOut, reason)));
-        }
+) -> Result<Connection, ConnectError> {
+    let mut connection = match client {
+        #[cfg(feature = "tiberius")]
+        Client::Tiberius => tiberius::log_in(url, password).await?,
+        #[cfg(feature = "mssql-tds")]
+        Client::MssqlTds => mssql_tds::log_in(url, password).await?,
     };
-    stream.set_nodelay(true).map_err(unreachable)?;
-    let stream = Watched::new(stream, url.silence_timeout);
-    match Client::connect(config(url, password), stream.compat_write()).await {
-        Ok(client) => Ok(Answer::Connected(Box::new(client))),
-        Err(tiberius::error::Error::Routing { host, port }) => Ok(Answer::Elsewhere { host, port }),
-        Err(error) => Err(explain(url, error)),
-    }
-}
-
-/// The client would name a missing file only as a broken connection.
-fn check_authority(url: &SourceUrl) -> Result<(), ConnectError> {
-    let Some(file) = &url.certificate_authority else { return Ok(()) };
-    match File::open(file) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ConnectError::Encryption {
-            address: url.address(),
-            reason: format!("{}: {error}", file.display()),
-            help: "name a file that can be read as certificate_authority in the URL",
-        }),
-    }
-}
-
-fn config(url: &SourceUrl, password: Option<&SecretString>) -> Config {
-    let mut config = Config::new();
-    config.host(&url.host);
-    config.port(url.port);
-    config.database(&url.database);
-    config.application_name(&url.application_name);
-    config.packet_size(url.packet_size);
-    config.readonly(url.read_only);
-    let password = password.map_or("", |password| password.expose_secret());
-    config.authentication(AuthMethod::sql_server(&url.user, password));
-    config.encryption(match url.encryption {
-        Encryption::Strict => EncryptionLevel::Strict,
-        Encryption::Required => EncryptionLevel::Required,
-        Encryption::Login => EncryptionLevel::Off,
-        Encryption::Off => EncryptionLevel::NotSupported,
-    });
-    if url.trust_server_certificate {
-        config.trust_cert();
-    } else if let Some(authority) = &url.certificate_authority {
-        config.trust_cert_ca(authority.display());
-    }
-    if let Some(name) = &url.host_name_in_certificate {
-        config.hostname_in_certificate(name);
-    }
-    config.handshake_timeout(Some(LOGIN_TIMEOUT));
-    // A query may run for hours; what must not happen is silence, and that is the watchdog's.
-    config.command_timeout(None);
-    // Legacy text holds halves of surrogate pairs. They are replaced and counted, for strictness would lose the rows.
-    config.lossy_utf16_decoding(true);
-    config
-}
-
-async fn set_up(client: &mut TdsClient, lock_timeout: Duration) -> tiberius::Result<()> {
     // Zero would be no wait at all.
     let milliseconds = lock_timeout.as_millis().clamp(1, i32::MAX as u128);
     let settings = format!("{SETTINGS}; SET LOCK_TIMEOUT {milliseconds}");
-    client.simple_query(settings).await?.into_results().await.map(drop)
+    match connection.ask(&settings).await {
+        Ok(_) => Ok(connection),
+        Err(SourceError::Server { number, message, .. }) => Err(refusal(url, number, message)),
+        Err(SourceError::Lost { message }) => Err(interrupted(url, message)),
+        Err(error) => Err(ConnectError::Refused { address: url.address(), reason: error.to_string() }),
+    }
 }
 
-/// Words for a login that failed. SQL Server's numbers: 18456 and its neighbours refuse the login, 4060 and 916 the
-/// database.
-fn explain(url: &SourceUrl, error: tiberius::error::Error) -> ConnectError {
-    use tiberius::error::Error;
-    let address = url.address();
-    let (user, reason) = (url.user.clone(), error.to_string());
-    match error {
-        Error::Server(token) => {
-            let reason = token.message().to_string();
-            match token.code() {
-                18456 | 18452 | 18470 | 18486..=18488 => ConnectError::Login { address, user, reason },
-                4060 | 4063 | 4064 | 916 => {
-                    ConnectError::Database { address, database: url.database.clone(), user, reason }
-                }
-                number if is_transient(number) => ConnectError::Interrupted { address, reason },
-                _ => ConnectError::Refused { address, reason },
+/// As [`connect`], with the client that the project asks for. Left to choose, it takes the cheaper one that build and
+/// URL allow, and the other one where a server doesn't get on with that. Says which one it became.
+pub(crate) async fn connect_by_choice(
+    url: &SourceUrl,
+    password: Option<&SecretString>,
+    wanted: SourceClient,
+    lock_timeout: Duration,
+) -> Result<(Connection, Client), ConnectError> {
+    let mut clients = choice::clients(url, wanted)?.into_iter();
+    let mut client = clients.next().expect("a choice has a client at least");
+    loop {
+        let error = match connect(url, password, client, lock_timeout).await {
+            Ok(connection) => return Ok((connection, client)),
+            Err(error) => error,
+        };
+        match (choice::may_be_the_clients_fault(&error), clients.next()) {
+            (true, Some(other)) => {
+                tracing::info!(%client, %other, %error, "the server is asked by the other client");
+                client = other;
             }
+            _ => return Err(error),
         }
-        Error::Tls(reason) => ConnectError::Encryption { address, reason, help: encryption_help(url) },
-        Error::Protocol(reason) if reason.contains("encryption level") => {
-            ConnectError::Encryption { address, reason: reason.into_owned(), help: encryption_help(url) }
-        }
-        Error::Io { message, .. } => ConnectError::Interrupted { address, reason: message },
+    }
+}
+
+/// Words for a server that doesn't let us in. SQL Server's numbers: 18456 and its neighbours refuse the login, 4060 and
+/// 916 the database.
+fn refusal(url: &SourceUrl, number: u32, reason: String) -> ConnectError {
+    let (address, user) = (url.address(), url.user.clone());
+    match number {
+        18456 | 18452 | 18470 | 18486..=18488 => ConnectError::Login { address, user, reason },
+        4060 | 4063 | 4064 | 916 => ConnectError::Database { address, database: url.database.clone(), user, reason },
+        number if is_transient(number) => ConnectError::Interrupted { address, reason },
         _ => ConnectError::Refused { address, reason },
     }
+}
+
+fn interrupted(url: &SourceUrl, reason: String) -> ConnectError {
+    ConnectError::Interrupted { address: url.address(), reason }
+}
+
+fn unreachable(url: &SourceUrl, source: io::Error) -> ConnectError {
+    ConnectError::Unreachable { address: url.address(), source }
+}
+
+fn unencrypted(url: &SourceUrl, reason: String) -> ConnectError {
+    ConnectError::Encryption { address: url.address(), reason, help: encryption_help(url) }
 }
 
 fn encryption_help(url: &SourceUrl) -> &'static str {

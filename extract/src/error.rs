@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 
 use etl_schemas::dump::DumpError;
-use etl_schemas::table::TableName;
+use etl_schemas::table::{TableName, quote};
 use thiserror::Error;
 
 use crate::connect::ConnectError;
@@ -38,6 +38,46 @@ pub enum ExtractError {
         table: TableName,
         /// Why.
         source: Box<SourceError>,
+    },
+    /// The database snapshot can't be made, found or dropped.
+    #[error(
+        "the database snapshot of {database}: {source}; making one takes the permission CREATE DATABASE, an edition that \
+         has them (every one since SQL Server 2016 SP1), and room beside the data files"
+    )]
+    Snapshot {
+        /// The database.
+        database: String,
+        /// Why.
+        source: SourceError,
+    },
+    /// The database snapshot of an unfinished dump is gone, and with it the moment that the dump shows.
+    #[error("the database snapshot {name}, which the unfinished dump reads, is gone; begin anew with --restart")]
+    SnapshotGone {
+        /// Its name.
+        name: String,
+    },
+    /// The isolation level SNAPSHOT isn't allowed.
+    #[error(
+        "{database} doesn't allow snapshot isolation; `ALTER DATABASE {} SET ALLOW_SNAPSHOT_ISOLATION ON` allows it, or \
+         choose another consistency", quote(.database)
+    )]
+    NoSnapshotIsolation {
+        /// The database.
+        database: String,
+    },
+    /// A cast of the project names a column that isn't there.
+    #[error("[casts] in etl.toml names {column}, which the source doesn't have: {help}")]
+    Cast {
+        /// Table and column.
+        column: String,
+        /// The nearest known one.
+        help: String,
+    },
+    /// What became of the tables meanwhile can't be found out.
+    #[error("all rows are read, but what changed meanwhile can't be asked: {source}; run the same command again")]
+    Changes {
+        /// Why.
+        source: SourceError,
     },
     /// Columns that no dump can carry.
     #[error("{}", list(.0))]
@@ -70,6 +110,10 @@ pub struct UnsupportedColumn {
     pub column: String,
     /// Its type, as the catalog names it.
     pub sql_type: String,
+    /// Its `column_id`.
+    pub id: u32,
+    /// Whether it may be NULL.
+    pub nullable: bool,
 }
 
 impl fmt::Display for UnsupportedColumn {
@@ -83,7 +127,10 @@ fn list(columns: &[UnsupportedColumn]) -> String {
     for column in columns {
         text.push_str(&format!("\n  {column}"));
     }
-    text.push_str("\nexclude their tables, as in `exclude = [\"dbo.Name\"]` under [tables] of etl.toml");
+    text.push_str(
+        "\nin etl.toml, exclude their tables, as in `exclude = [\"dbo.Name\"]` under [tables], or have the server convert \
+         them, as in `\"dbo.Name.Column\" = \"nvarchar(max)\"` under [casts]",
+    );
     text
 }
 
@@ -194,6 +241,7 @@ pub(crate) fn is_transient(number: u32) -> bool {
     }
 }
 
+#[cfg(feature = "tiberius")]
 impl From<tiberius::error::Error> for SourceError {
     fn from(error: tiberius::error::Error) -> SourceError {
         use tiberius::error::Error;
@@ -235,6 +283,8 @@ mod tests {
             table: TableName::new("dbo", "Docs"),
             column: name.to_string(),
             sql_type: sql_type.to_string(),
+            id: 1,
+            nullable: true,
         };
         let shown = ExtractError::Unsupported(vec![column("A", "vector"), column("B", "cursor")]).to_string();
         assert!(shown.contains("dbo.Docs.A is of type vector"), "{shown}");

@@ -70,7 +70,8 @@ impl fmt::Display for KeyValue {
     }
 }
 
-fn write_guid(f: &mut fmt::Formatter<'_>, bytes: &[u8; 16]) -> fmt::Result {
+/// With hyphens, in lower case.
+pub(crate) fn write_guid(f: &mut impl fmt::Write, bytes: &[u8; 16]) -> fmt::Result {
     for (place, byte) in bytes.iter().enumerate() {
         if matches!(place, 4 | 6 | 8 | 10) {
             f.write_str("-")?;

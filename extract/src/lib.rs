@@ -7,9 +7,12 @@
 //! What can't happen: a row that is lost or changed in silence. Every value is checked against its column, rows are
 //! counted at both ends, and a dump without all of them has no manifest.
 
+mod begun;
+mod browser;
 pub mod catalog;
 mod chunk_size;
 pub mod connect;
+mod database_snapshot;
 pub mod error;
 mod key;
 mod pace;

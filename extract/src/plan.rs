@@ -4,20 +4,23 @@
 //! carried: nothing is read before all of it can be. The plan is fixed before the first row, and its text tells a resumed
 //! run whether its parts still fit. Ranges are found once, by [`ranges`]; a resumed run takes them over.
 
+pub(crate) mod casts;
 pub(crate) mod ranges;
 
 use std::sync::Arc;
 
 use etl_schemas::dump::{KeyRange, RowLayout};
-use etl_schemas::project::Tables;
+use etl_schemas::project::Consistency;
 use etl_schemas::sql_type::Select;
-use etl_schemas::table::{TableName, TableSchema, quote};
+use etl_schemas::table::{Column, TableName, TableSchema, quote};
 
+use crate::begun::Begun;
 use crate::catalog::{SourceCatalog, SourceTable};
 use crate::error::ExtractError;
 use crate::key::{self, KeyValue};
 use crate::progress::PlannedTable;
 use crate::row_source::Parts;
+use crate::run::Extract;
 use crate::seek::key_columns;
 use crate::url::SourceUrl;
 
@@ -28,6 +31,9 @@ pub(crate) struct Plan {
     pub(crate) tables: Vec<TablePlan>,
     /// Whether the server tells how many rows a query had.
     pub(crate) counted: bool,
+    /// What the dump was begun with.
+    pub(crate) begun: Begun,
+    consistency: Consistency,
 }
 
 /// One table.
@@ -39,6 +45,8 @@ pub(crate) struct TablePlan {
     pub(crate) expressions: Vec<String>,
     /// How many of the expressions make each column's value.
     pub(crate) columns: Vec<Parts>,
+    /// Ids of the columns that the project wants converted.
+    pub(crate) casts: Vec<u32>,
     /// Why it can't be read by seeks on its key, and takes a single pass.
     pub(crate) obstacle: Option<String>,
     /// Estimates.
@@ -61,8 +69,14 @@ pub(crate) struct PartPlan {
 
 impl Plan {
     /// The plan for the selected tables, each in one part.
-    pub(crate) fn new(url: &SourceUrl, catalog: SourceCatalog, selection: &Tables) -> Result<Plan, ExtractError> {
+    pub(crate) fn new(
+        url: &SourceUrl,
+        mut catalog: SourceCatalog,
+        Extract { tables: selection, casts, consistency, .. }: &Extract,
+        begun: Begun,
+    ) -> Result<Plan, ExtractError> {
         let found = catalog.tables.len();
+        casts::apply(casts, &mut catalog.tables)?;
         let selected: Vec<SourceTable> = catalog
             .tables
             .into_iter()
@@ -77,7 +91,7 @@ impl Plan {
         match unsupported.is_empty() {
             true => {
                 let tables = selected.into_iter().map(TablePlan::new).collect();
-                Ok(Plan { tables, counted: catalog.server.counts_rows })
+                Ok(Plan { tables, counted: catalog.server.counts_rows, begun, consistency: *consistency })
             }
             false => Err(ExtractError::Unsupported(unsupported)),
         }
@@ -96,7 +110,8 @@ impl Plan {
     /// The plan as text, one thing a line and each with its table, so that the first line that differs names what
     /// changed. Two plans of equal text read the same rows into the same files.
     pub(crate) fn describe(&self, database: &str) -> String {
-        let mut text = format!("database {database}\n");
+        let consistency = self.consistency;
+        let mut text = format!("database {database}\nconsistency {consistency}\n{}", self.begun.describe());
         for table in &self.tables {
             let name = table.name();
             for expression in &table.expressions {
@@ -113,20 +128,22 @@ impl Plan {
 
 impl TablePlan {
     pub(crate) fn new(table: SourceTable) -> TablePlan {
-        let SourceTable { schema, rows, bytes, .. } = table;
+        let SourceTable { schema, casts, rows, bytes, .. } = table;
         let mut expressions = Vec::with_capacity(schema.columns.len());
         let mut columns = Vec::with_capacity(schema.columns.len());
         for column in &schema.columns {
-            expressions.extend(column.sql_type.select_expressions(&quote(&column.name), column.collation.as_deref()));
+            let asked = asked(column, &casts);
+            expressions.extend(column.sql_type.select_expressions(&asked, column.collation.as_deref()));
             columns.push(match column.sql_type.carried().select {
                 Select::Pair(..) => Parts::Two,
+                Select::Triple(..) => Parts::Three,
                 Select::Plain | Select::As(_) => Parts::One,
             });
         }
         let parts = vec![PartPlan { number: 0, after: None, through: None }];
-        let obstacle = key::obstacle(&schema);
+        let obstacle = key::obstacle(&schema).or_else(|| cast_key(&schema, &casts));
         let layout = Arc::new(RowLayout::new(&schema));
-        TablePlan { layout, schema, expressions, columns, obstacle, rows, bytes, parts }
+        TablePlan { layout, schema, expressions, columns, casts, obstacle, rows, bytes, parts }
     }
 
     pub(crate) fn name(&self) -> &TableName {
@@ -144,10 +161,24 @@ impl TablePlan {
 
     /// Where the key's columns stand among the expressions of a row.
     pub(crate) fn key_places(&self) -> Vec<usize> {
-        let width = |parts: &Parts| if *parts == Parts::Two { 2 } else { 1 };
         let places = self.schema.key.iter().flat_map(|key| &key.columns);
-        places.map(|column| self.columns[..*column].iter().map(width).sum()).collect()
+        places.map(|column| self.columns[..*column].iter().map(|parts| parts.width()).sum()).collect()
     }
+}
+
+/// What stands for a column in the SELECT, before what its type needs is put around it.
+pub(crate) fn asked(column: &Column, casts: &[u32]) -> String {
+    let quoted = quote(&column.name);
+    match casts.contains(&column.id) {
+        true => format!("CAST({quoted} AS {})", column.sql_type),
+        false => quoted,
+    }
+}
+
+/// Keys are compared as they lie in the index, and a converted column doesn't show that.
+fn cast_key(schema: &TableSchema, casts: &[u32]) -> Option<String> {
+    let converted = key_columns(schema).into_iter().find(|column| casts.contains(&column.id))?;
+    Some(format!("{} of its key is converted by [casts]", converted.name))
 }
 
 impl PartPlan {
@@ -172,11 +203,17 @@ fn order(table: &TableSchema) -> String {
 mod tests {
     use super::*;
     use crate::catalog::ServerInfo;
+    use crate::connect::Client;
     use crate::error::UnsupportedColumn;
+    use crate::run::{Gentleness, PartSize};
     use crate::seek::Cursor;
+    use etl_schemas::dump::Level;
+    use etl_schemas::project::{Cast, SourceClient, Tables};
     use etl_schemas::sql_type::SqlType;
     use etl_schemas::table::{Column, Key, KeyKind};
     use etl_schemas::ticks::Ticks;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
 
     fn column(id: u32, name: &str, sql_type: SqlType) -> Column {
         let collation = matches!(sql_type, SqlType::VarChar { .. }).then(|| "Latin1_General_100_CI_AS_SC_UTF8".into());
@@ -200,10 +237,14 @@ mod tests {
             columns: key.to_vec(),
         });
         let schema = TableSchema { name: TableName::new("dbo", name), message: name.into(), columns, key };
-        SourceTable { schema, unsupported: Vec::new(), rows: 1, bytes: Some(bytes) }
+        SourceTable { schema, unsupported: Vec::new(), casts: Vec::new(), rows: 1, bytes: Some(bytes) }
     }
 
     fn plan(tables: Vec<SourceTable>) -> Result<Plan, ExtractError> {
+        plan_with(tables, Vec::new())
+    }
+
+    fn plan_with(tables: Vec<SourceTable>, casts: Vec<Cast>) -> Result<Plan, ExtractError> {
         let server = ServerInfo {
             version: String::new(),
             edition: String::new(),
@@ -211,11 +252,26 @@ mod tests {
             database: "d".into(),
             database_collation: String::new(),
             clock: Ticks(0),
+            client: Client::ANY,
             counts_rows: true,
         };
         let url = "mssql://u@h/d".parse().unwrap();
-        let selection = Tables { include: Vec::new(), exclude: vec!["dbo.Old*".into()] };
-        Plan::new(&url, SourceCatalog { server, tables }, &selection)
+        let options = Extract {
+            url,
+            password: None,
+            client: SourceClient::Auto,
+            tables: Tables { include: Vec::new(), exclude: vec!["dbo.Old*".into()] },
+            casts,
+            consistency: Consistency::default(),
+            jobs: 1,
+            out: PathBuf::new(),
+            level: Level::default(),
+            restart: false,
+            part_size: PartSize::default(),
+            gentleness: Gentleness::default(),
+        };
+        let begun = Begun { at: Ticks(0), snapshot: None, rows: BTreeMap::new() };
+        Plan::new(&options.url, SourceCatalog { server, tables }, &options, begun)
     }
 
     #[test]
@@ -242,8 +298,8 @@ mod tests {
     fn a_changed_column_shows_in_the_plan_with_its_table() {
         let before = plan(vec![table("T", vec![column(1, "Id", SqlType::Int)], &[], 0)]).unwrap().describe("d");
         let after = plan(vec![table("T", vec![column(1, "Id", SqlType::Money)], &[], 0)]).unwrap().describe("d");
-        assert_eq!(before.lines().nth(1), Some("dbo.T reads [Id]"));
-        assert_eq!(after.lines().nth(1), Some("dbo.T reads CAST([Id] AS decimal(19,4))"));
+        assert_eq!(before.lines().nth(3), Some("dbo.T reads [Id]"));
+        assert_eq!(after.lines().nth(3), Some("dbo.T reads CAST([Id] AS decimal(19,4))"));
     }
 
     #[test]
@@ -254,11 +310,44 @@ mod tests {
     }
 
     #[test]
+    fn a_cast_carries_what_could_not_be_and_keys_stay_where_they_are() {
+        let cast = |name: &str, sql_type: SqlType| Cast { table: "DBO.docs".into(), column: name.into(), sql_type };
+        let docs = || {
+            let columns = vec![column(2, "Id", SqlType::Int), column(3, "Price", SqlType::Money)];
+            let mut table = table("Docs", columns, &[0], 1);
+            let (name, sql_type) = ("Embedding".to_string(), "vector".to_string());
+            let table_name = table.schema.name.clone();
+            table.unsupported.push(UnsupportedColumn {
+                table: table_name,
+                column: name,
+                sql_type,
+                id: 1,
+                nullable: true,
+            });
+            table
+        };
+        let casts = vec![cast("embedding", SqlType::NVarChar { length: None }), cast("Price", SqlType::Float)];
+        let planned = &plan_with(vec![docs()], casts).unwrap().tables[0];
+        let asked = ["CAST([Embedding] AS nvarchar(max))", "[Id]", "CAST([Price] AS float)"];
+        assert_eq!(planned.expressions, asked);
+        assert_eq!((planned.schema.columns[0].field.as_str(), planned.key_places()), ("Embedding", vec![1]));
+        assert_eq!(planned.obstacle, None);
+
+        let key = vec![cast("Embedding", SqlType::NVarChar { length: None }), cast("Id", SqlType::BigInt)];
+        let planned = &plan_with(vec![docs()], key).unwrap().tables[0];
+        assert_eq!(planned.obstacle.as_deref(), Some("Id of its key is converted by [casts]"));
+
+        let error = plan_with(vec![docs()], vec![cast("Prize", SqlType::Float)]).unwrap_err().to_string();
+        assert!(error.contains("DBO.docs.Prize") && error.contains("did you mean `Price`?"), "{error}");
+    }
+
+    #[test]
     fn what_cannot_be_carried_stops_the_plan_unless_it_is_excluded() {
         let unsupported = |name: &str| {
             let mut table = table(name, vec![column(1, "Id", SqlType::Int)], &[], 1);
             let (column, sql_type) = ("V".to_string(), "vector".to_string());
-            table.unsupported.push(UnsupportedColumn { table: table.schema.name.clone(), column, sql_type });
+            let (table_name, id, nullable) = (table.schema.name.clone(), 9, true);
+            table.unsupported.push(UnsupportedColumn { table: table_name, column, sql_type, id, nullable });
             table
         };
         let good = table("Good", vec![column(1, "Id", SqlType::Int)], &[], 1);

@@ -20,6 +20,11 @@ pub trait Progress: Sync {
         let _ = tables;
     }
 
+    /// Something that whoever runs it should know.
+    fn note(&self, text: &str) {
+        let _ = text;
+    }
+
     /// More rows lie in the dump. `bytes` are those of the dump before compression. Parts that an earlier run finished
     /// are told as well.
     fn advanced(&self, table: &TableName, rows: u64, bytes: u64) {

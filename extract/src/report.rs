@@ -77,6 +77,8 @@ pub struct SourceLoad {
     pub paced: Duration,
     /// Times that a connection rested because queries had become slower.
     pub slow_downs: u64,
+    /// Answers that took too long and were gone on with by another query.
+    pub cut_short: u64,
     /// Queries that ended because they waited too long for a lock.
     pub lock_timeouts: u64,
     /// Parts that broke and were read again.

@@ -46,7 +46,7 @@ enum Expected {
 }
 
 /// Takes the full blocks of a part.
-pub(crate) trait BlockConsumer {
+pub(crate) trait BlockConsumer: Send {
     /// Takes a block; waits while too many are under way.
     fn consume(&mut self, block: Block) -> Result<(), SourceError>;
 }
@@ -195,8 +195,8 @@ impl<'a> RowSink<'a> {
     pub(crate) fn put_text(&mut self, column: usize, value: &str) -> Result<(), SourceError> {
         match self.expected[column] {
             Expected::Text { wide } => {
-                if wide && value.contains(char::REPLACEMENT_CHARACTER) {
-                    self.replaced += value.matches(char::REPLACEMENT_CHARACTER).count() as u64;
+                if wide {
+                    self.count_replaced(value);
                 }
                 self.builder.put_text(column, value);
                 Ok(())
@@ -279,6 +279,7 @@ impl<'a> RowSink<'a> {
     pub(crate) fn put_variant(&mut self, column: usize, base_type: &str, text: &str) -> Result<(), SourceError> {
         match self.expected[column] {
             Expected::Variant => {
+                self.count_replaced(text);
                 self.builder.put_variant(column, base_type, text);
                 Ok(())
             }
@@ -293,6 +294,13 @@ impl<'a> RowSink<'a> {
                 Ok(())
             }
             _ => Err(self.unfit(column, "a geometry came")),
+        }
+    }
+
+    #[inline]
+    fn count_replaced(&mut self, text: &str) {
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            self.replaced += text.matches(char::REPLACEMENT_CHARACTER).count() as u64;
         }
     }
 

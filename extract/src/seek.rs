@@ -7,6 +7,8 @@
 //! that is exhausted `a > @a`. Each is one range of the index. The row comparison written as one condition (`a > @a OR
 //! (a = @a AND b > @b)`) means the same, but servers often answer it by scanning and sorting.
 
+use std::time::Duration;
+
 use etl_schemas::table::{Column, TableSchema, quote};
 
 use crate::error::SourceError;
@@ -21,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) parameters: Vec<Parameter>,
     /// The rows asked for at most; `None` is all. When so many come, the key of the last one is wanted.
     pub(crate) rows_max: Option<u64>,
+    /// When its answer is to be cut short; the key of the last row is wanted then, too. `None` is never.
+    pub(crate) time_max: Option<Duration>,
 }
 
 /// A typed value, never a literal: the server compiles each statement once.
@@ -97,7 +101,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Goes on behind an answer: `last` is the key of its last row when as many rows came as were asked for.
+    /// Goes on behind an answer: `last` is the key of its last row when more may follow, since as many rows came as were
+    /// asked for, or the answer was cut short.
     pub(crate) fn advance(&mut self, last: Option<&mut Vec<KeyValue>>) -> Result<(), SourceError> {
         self.next = match (self.next, last) {
             (_, Some(last)) if *last == self.last => {
@@ -133,7 +138,7 @@ pub(crate) fn key_request(table: &TablePlan, largest: bool, after: &[&KeyValue])
     let (name, conditions) = (table.schema.name.quoted(), builder.conditions());
     let direction = if largest { " DESC" } else { "" };
     let sql = format!("SELECT TOP (1) {asked} FROM {name}{conditions} ORDER BY {quoted}{direction}");
-    Request { sql, parameters: builder.parameters, rows_max: Some(1) }
+    Request { sql, parameters: builder.parameters, rows_max: Some(1), time_max: None }
 }
 
 #[derive(Default)]
@@ -169,7 +174,7 @@ impl Builder {
             let names: Vec<String> = order.iter().map(|column| quote(&column.name)).collect();
             sql.push_str(&format!(" ORDER BY {}", names.join(", ")));
         }
-        Request { sql, parameters: self.parameters, rows_max }
+        Request { sql, parameters: self.parameters, rows_max, time_max: None }
     }
 }
 
@@ -195,7 +200,7 @@ mod tests {
         let name = TableName::new("dbo", "T");
         let columns = (0..columns).map(column).collect();
         let schema = TableSchema { name, message: "T".into(), columns, key: Some(key) };
-        TablePlan::new(SourceTable { schema, unsupported: Vec::new(), rows: 0, bytes: None })
+        TablePlan::new(SourceTable { schema, unsupported: Vec::new(), casts: Vec::new(), rows: 0, bytes: None })
     }
 
     /// What is asked behind SELECT ... FROM, for a chunk of 10.

@@ -1,12 +1,18 @@
 //! What a source's tables are like, and how each would be read: what `etl inspect` and `etl extract --plan` show.
 
+mod estimate;
+
+use std::time::Duration;
+
 use etl_schemas::dump::KeyRange;
+use etl_schemas::project;
 use etl_schemas::table::{Column, TableName, quote};
 
 use crate::catalog::{ServerInfo, SourceCatalog, SourceTable};
-use crate::error::UnsupportedColumn;
+use crate::error::{ExtractError, UnsupportedColumn};
 use crate::plan::ranges::{PartSize, parts_wanted};
-use crate::plan::{Plan, TablePlan};
+use crate::plan::{Plan, TablePlan, asked, casts};
+use crate::run::Extract;
 use crate::seek::key_columns;
 
 /// A source and its tables.
@@ -14,6 +20,8 @@ use crate::seek::key_columns;
 pub struct Survey {
     /// The server and the database.
     pub server: ServerInfo,
+    /// How long reading all of it may take; only where it was planned.
+    pub time: Option<Duration>,
     /// By name.
     pub tables: Vec<TableSurvey>,
 }
@@ -29,6 +37,8 @@ pub struct TableSurvey {
     pub bytes: Option<u64>,
     /// The columns of the key that it is read by, in the key's order; empty without one.
     pub key: Vec<String>,
+    /// How long it may take; only where it was planned.
+    pub time: Option<Duration>,
     /// How it is read.
     pub reading: Reading,
     /// Columns that the server converts, so that they arrive exactly.
@@ -67,22 +77,30 @@ pub struct Cast {
 
 impl Survey {
     /// Of all tables, from the catalog alone.
-    pub(crate) fn of_catalog(catalog: SourceCatalog, part_size: PartSize) -> Survey {
+    pub(crate) fn of_catalog(
+        mut catalog: SourceCatalog,
+        casts: &[project::Cast],
+        part_size: PartSize,
+    ) -> Result<Survey, ExtractError> {
+        casts::apply(casts, &mut catalog.tables)?;
         let survey = |table: SourceTable| {
             let unsupported = table.unsupported.clone();
             let plan = TablePlan::new(table);
             TableSurvey { unsupported, ..of_table(&plan, parts_wanted(&plan, part_size), Vec::new()) }
         };
-        Survey { server: catalog.server, tables: catalog.tables.into_iter().map(survey).collect() }
+        Ok(Survey { server: catalog.server, time: None, tables: catalog.tables.into_iter().map(survey).collect() })
     }
 
-    /// Of a plan with its ranges.
-    pub(crate) fn of_plan(server: ServerInfo, plan: &Plan) -> Survey {
+    /// Of a plan with its ranges, and how long it may take.
+    pub(crate) fn of_plan(server: ServerInfo, plan: &Plan, options: &Extract) -> Survey {
+        let (limits, jobs) = (options.gentleness.limits, options.jobs);
         let survey = |table: &TablePlan| {
             let ranges: Vec<KeyRange> = table.parts.iter().map(super::plan::PartPlan::range).collect();
-            of_table(table, ranges.len() as u64, ranges)
+            let time = Some(estimate::table(table, limits, jobs));
+            TableSurvey { time, ..of_table(table, ranges.len() as u64, ranges) }
         };
-        Survey { server, tables: plan.tables.iter().map(survey).collect() }
+        let time = Some(estimate::whole(&plan.tables, limits, jobs));
+        Survey { server, time, tables: plan.tables.iter().map(survey).collect() }
     }
 }
 
@@ -95,17 +113,17 @@ fn of_table(table: &TablePlan, parts: u64, ranges: Vec<KeyRange>) -> TableSurvey
         table: table.name().clone(),
         rows: table.rows,
         bytes: table.bytes,
+        time: None,
         key: key_columns(&table.schema).iter().map(|column| column.name.clone()).collect(),
         reading,
-        casts: table.schema.columns.iter().filter_map(cast).collect(),
+        casts: table.schema.columns.iter().filter_map(|column| cast(column, &table.casts)).collect(),
         unsupported: Vec::new(),
     }
 }
 
-fn cast(column: &Column) -> Option<Cast> {
-    let quoted = quote(&column.name);
-    let expressions = column.sql_type.select_expressions(&quoted, column.collation.as_deref());
-    (expressions != [quoted]).then(|| Cast {
+fn cast(column: &Column, casts: &[u32]) -> Option<Cast> {
+    let expressions = column.sql_type.select_expressions(&asked(column, casts), column.collation.as_deref());
+    (expressions != [quote(&column.name)]).then(|| Cast {
         column: column.name.clone(),
         sql_type: column.sql_type.to_string(),
         expressions,

@@ -1,8 +1,10 @@
-//! Where the source is: `mssql://user@host:1433/database?encrypt=required`.
+//! Where the source is: `mssql://user@host:1433/database?encrypt=required`, or an ADO connection string.
 //!
-//! In: the URL as written in `etl.toml` or on the command line. Out: a [`SourceUrl`], or an error that says what would
-//! be right. A password in the URL is refused, and no error repeats a part of the URL that could hold one: only the
-//! names of parameters are repeated, never their values.
+//! In: the text as written in `etl.toml`. Out: a [`SourceUrl`], or an error that says what would be right. A password in
+//! it is refused, and no error repeats a part of it that could hold one: only the names of parameters are repeated, never
+//! their values.
+
+mod ado;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,7 +12,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use etl_schemas::diagnostic::did_you_mean;
+use etl_schemas::percent::{self, encoded};
 use thiserror::Error;
+
+/// Where SQL Server listens unless told.
+const DEFAULT_PORT: u16 = 1433;
 
 /// How much of the conversation with the server is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +31,31 @@ pub enum Encryption {
     Off,
 }
 
+/// Who the session is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Authentication {
+    /// A user of SQL Server's own, with a password.
+    #[default]
+    SqlLogin,
+    /// An access token of Microsoft Entra ID (Azure AD), which names its user itself.
+    AccessToken,
+    /// The user that this process runs as, by Kerberos.
+    Integrated,
+}
+
 /// A source as its URL names it. The password stands elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceUrl {
-    /// The SQL login.
+    /// Who the session is.
+    pub authentication: Authentication,
+    /// The SQL login; empty where another kind of authentication names the user.
     pub user: String,
     /// Host name or address; an IPv6 address without its brackets.
     pub host: String,
-    /// TCP port, 1433 unless told.
+    /// TCP port, 1433 unless told. An instance's port is asked for when it is connected to.
     pub port: u16,
+    /// A named instance, whose port the SQL Server Browser tells.
+    pub instance: Option<String>,
     /// The database.
     pub database: String,
     /// `encrypt`
@@ -60,7 +82,9 @@ pub struct SourceUrl {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UrlError {
     /// Another scheme, or none.
-    #[error("a source's URL begins with `mssql://`, as in {EXAMPLE}")]
+    #[error(
+        "a source's URL begins with `mssql://`, as in {EXAMPLE}; ADO connection strings as in {ADO_EXAMPLE} do as well"
+    )]
     Scheme,
     /// A password stands in it.
     #[error(
@@ -74,9 +98,14 @@ pub enum UrlError {
     /// The port is no number.
     #[error("the URL's port isn't a number from 1 to 65535")]
     Port,
-    /// `host\instance`.
-    #[error("the URL names an instance; name its port instead, which `sys.dm_tcp_listener_states` shows")]
+    /// `host\instance` and a port.
+    #[error(
+        "the URL names an instance and a port: the port is enough, or leave it out and the SQL Server Browser is asked"
+    )]
     Instance,
+    /// An ADO string that ends within a value.
+    #[error("the connection string ends within a quoted value")]
+    Quote,
     /// `%` that isn't followed by two hexadecimal digits, or bytes that are no UTF-8.
     #[error("{0} isn't percent-encoded rightly: write a `%` itself as %25")]
     Encoding(&'static str),
@@ -98,9 +127,12 @@ pub enum UrlError {
     },
 }
 
+const ADO_EXAMPLE: &str = "Server=tcp:host,1433;Database=database;User ID=user;Encrypt=true";
 const EXAMPLE: &str = "mssql://user@host:1433/database?encrypt=required";
 
-const PARAMETERS: [&str; 9] = [
+const PARAMETERS: [&str; 11] = [
+    "authentication",
+    "instance",
     "encrypt",
     "trust_server_certificate",
     "certificate_authority",
@@ -119,29 +151,21 @@ impl FromStr for SourceUrl {
     type Err = UrlError;
 
     fn from_str(text: &str) -> Result<SourceUrl, UrlError> {
-        let rest = text.trim().strip_prefix("mssql://").ok_or(UrlError::Scheme)?;
+        let Some(rest) = text.trim().strip_prefix("mssql://") else {
+            return ado::parse(text);
+        };
         let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = location.split_once('/').unwrap_or((location, ""));
         let (user, address) = authority.rsplit_once('@').unwrap_or(("", authority));
         if user.contains(':') {
             return Err(UrlError::Password);
         }
-        let (host, port) = host_and_port(address)?;
         let mut url = SourceUrl {
             user: decoded(user, "the user")?,
-            host,
-            port,
             database: decoded(database.trim_end_matches('/'), "the database")?,
-            encryption: Encryption::Required,
-            trust_server_certificate: false,
-            certificate_authority: None,
-            host_name_in_certificate: None,
-            read_only: false,
-            application_name: "etl".to_string(),
-            packet_size: 32_767,
-            connect_timeout: Duration::from_secs(4),
-            silence_timeout: Duration::from_secs(120),
+            ..SourceUrl::unnamed()
         };
+        url.set_address(address)?;
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             url.set(name, &decoded(value, "a parameter of the URL")?)?;
@@ -151,8 +175,60 @@ impl FromStr for SourceUrl {
 }
 
 impl SourceUrl {
+    /// Safe defaults, without server and database.
+    fn unnamed() -> SourceUrl {
+        SourceUrl {
+            authentication: Authentication::default(),
+            user: String::new(),
+            host: String::new(),
+            port: DEFAULT_PORT,
+            instance: None,
+            database: String::new(),
+            encryption: Encryption::Required,
+            trust_server_certificate: false,
+            certificate_authority: None,
+            host_name_in_certificate: None,
+            read_only: false,
+            application_name: "etl".to_string(),
+            packet_size: 32_767,
+            connect_timeout: Duration::from_secs(4),
+            silence_timeout: Duration::from_secs(120),
+        }
+    }
+
+    /// `host`, `host:port`, `[::1]:port`, `host%5Cinstance`.
+    fn set_address(&mut self, address: &str) -> Result<(), UrlError> {
+        let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, after)) => (host, after.strip_prefix(':')),
+            None => match address.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (address, None),
+            },
+        };
+        self.set_host(&decoded(host, "the host")?, port)
+    }
+
+    fn set_host(&mut self, host: &str, port: Option<&str>) -> Result<(), UrlError> {
+        let (host, instance) = match host.split_once('\\') {
+            Some((host, instance)) => (host, Some(instance)),
+            None => (host, None),
+        };
+        if instance.is_some() && port.is_some() {
+            return Err(UrlError::Instance);
+        }
+        if let Some(port) = port {
+            self.port = port.trim().parse().ok().filter(|port| *port > 0).ok_or(UrlError::Port)?;
+        }
+        self.instance = instance.filter(|name| !name.is_empty()).map(str::to_string);
+        self.host = host.to_string();
+        Ok(())
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), UrlError> {
         match name.to_ascii_lowercase().as_str() {
+            "authentication" => self.authentication = authentication(value)?,
+            "instance" if value.is_empty() => return Err(UrlError::Missing("instance")),
+            "instance" => self.instance = Some(value.to_string()),
             "encrypt" => self.encryption = encryption(value)?,
             "trust_server_certificate" => {
                 self.trust_server_certificate = truth("trust_server_certificate", value)?;
@@ -165,14 +241,17 @@ impl SourceUrl {
             "connect_timeout" => self.connect_timeout = seconds("connect_timeout", value)?,
             "silence_timeout" => self.silence_timeout = seconds("silence_timeout", value)?,
             password if PASSWORD_NAMES.contains(&password) => return Err(UrlError::Password),
-            _ => return Err(unknown(name)),
+            _ => return Err(unknown(name, &PARAMETERS)),
         }
         Ok(())
     }
 
     /// What can only be checked once every part is read.
     fn complete(self) -> Result<SourceUrl, UrlError> {
-        if self.user.is_empty() {
+        if self.host.is_empty() {
+            return Err(UrlError::Missing("host"));
+        }
+        if self.user.is_empty() && self.authentication == Authentication::SqlLogin {
             return Err(UrlError::Missing("user"));
         }
         if self.database.is_empty() {
@@ -187,8 +266,11 @@ impl SourceUrl {
         Ok(self)
     }
 
-    /// `host:port`, as messages name the server.
+    /// `host:port` or `host\instance`, as messages name the server.
     pub fn address(&self) -> String {
+        if let Some(instance) = &self.instance {
+            return format!("{}\\{instance}", self.host);
+        }
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
@@ -199,29 +281,20 @@ impl SourceUrl {
 /// The URL without its parameters: enough to know which source is meant.
 impl fmt::Display for SourceUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mssql://{}@{}/{}", encoded(&self.user), self.address(), encoded(&self.database))
+        let address = self.address().replace('\\', "%5C");
+        match self.user.is_empty() {
+            true => write!(f, "mssql://{address}/{}", encoded(&self.database)),
+            false => write!(f, "mssql://{}@{address}/{}", encoded(&self.user), encoded(&self.database)),
+        }
     }
 }
 
-fn host_and_port(address: &str) -> Result<(String, u16), UrlError> {
-    let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, after)) => (host, after.strip_prefix(':')),
-        None => match address.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (address, None),
-        },
-    };
-    let port = match port {
-        None => 1433,
-        Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or(UrlError::Port)?,
-    };
-    let host = decoded(host, "the host")?;
-    if host.contains('\\') {
-        return Err(UrlError::Instance);
-    }
-    match host.is_empty() {
-        true => Err(UrlError::Missing("host")),
-        false => Ok((host, port)),
+fn authentication(value: &str) -> Result<Authentication, UrlError> {
+    match value.to_ascii_lowercase().as_str() {
+        "sql-login" => Ok(Authentication::SqlLogin),
+        "access-token" => Ok(Authentication::AccessToken),
+        "integrated" => Ok(Authentication::Integrated),
+        _ => Err(UrlError::Value { name: "authentication", expected: "sql-login, access-token or integrated" }),
     }
 }
 
@@ -261,112 +334,17 @@ fn seconds(name: &'static str, value: &str) -> Result<Duration, UrlError> {
     seconds.map(Duration::from_secs).ok_or(UrlError::Value { name, expected: "seconds from 1 to 86400" })
 }
 
-/// Only a name that could be one is repeated: a password with an unencoded `?` would stand in its place.
-fn unknown(name: &str) -> UrlError {
-    let plain = name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    let name = if plain { name.to_string() } else { "...".to_string() };
-    UrlError::Parameter { help: did_you_mean(&name, PARAMETERS), name }
-}
-
-/// Percent-decoded; RFC 3986, section 2.1.
+/// Percent-decoded, or which part of the URL can't be.
 fn decoded(text: &str, what: &'static str) -> Result<String, UrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let [high, low, after @ ..] = rest else { return Err(UrlError::Encoding(what)) };
-        let digit = |byte: &u8| char::from(*byte).to_digit(16).ok_or(UrlError::Encoding(what));
-        bytes.push((digit(high)? * 16 + digit(low)?) as u8);
-        rest = after;
-    }
-    String::from_utf8(bytes).map_err(|_| UrlError::Encoding(what))
+    percent::decoded(text).ok_or(UrlError::Encoding(what))
 }
 
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => encoded.push(char::from(byte)),
-            false => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+/// Only a name that could be one is repeated: a password with an unencoded `?` would stand in its place.
+fn unknown(name: &str, known: &[&'static str]) -> UrlError {
+    let plain = name.len() <= 40 && name.chars().all(|c| c.is_ascii_alphanumeric() || "_- ".contains(c));
+    let name = if plain { name.to_string() } else { "...".to_string() };
+    UrlError::Parameter { help: did_you_mean(&name, known.iter().copied()), name }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<SourceUrl, UrlError> {
-        text.parse()
-    }
-
-    #[test]
-    fn a_plain_url_has_safe_defaults() {
-        let url = parse("mssql://reader@db.example.se/Happy%20Pancake").unwrap();
-        assert_eq!((url.user.as_str(), url.host.as_str(), url.port), ("reader", "db.example.se", 1433));
-        assert_eq!(url.database, "Happy Pancake");
-        assert_eq!(url.encryption, Encryption::Required);
-        assert!(!url.trust_server_certificate && !url.read_only);
-        assert_eq!(url.to_string(), "mssql://reader@db.example.se:1433/Happy%20Pancake");
-    }
-
-    #[test]
-    fn every_parameter_is_read() {
-        let url = parse(
-            "mssql://dom%5Cme@[::1]:5000/d?encrypt=login&host_name_in_certificate=h&certificate_authority=%2Fca.pem\
-             &application_intent=ReadOnly&application_name=a%26b&packet_size=512&connect_timeout=9&silence_timeout=7",
-        )
-        .unwrap();
-        assert_eq!((url.user.as_str(), url.address().as_str()), ("dom\\me", "[::1]:5000"));
-        assert_eq!(url.encryption, Encryption::Login);
-        assert_eq!(url.certificate_authority, Some(PathBuf::from("/ca.pem")));
-        assert_eq!(url.host_name_in_certificate.as_deref(), Some("h"));
-        assert!(url.read_only);
-        assert_eq!((url.application_name.as_str(), url.packet_size), ("a&b", 512));
-        assert_eq!((url.connect_timeout.as_secs(), url.silence_timeout.as_secs()), (9, 7));
-    }
-
-    #[test]
-    fn an_unknown_parameter_names_the_nearest_one() {
-        let error = parse("mssql://u@h/d?encript=off").unwrap_err().to_string();
-        assert_eq!(error, "unknown parameter `encript` in the URL: did you mean `encrypt`?");
-    }
-
-    #[test]
-    fn no_error_shows_a_secret() {
-        let secrets = [
-            "mssql://u:S3cret@h/d",
-            "mssql://u:S3c/S3cret@h/d",
-            "mssql://u:S3c?S3cret@h/d",
-            "mssql://u:S3cret%zz@h/d",
-            "mssql://u@h/d?password=S3cret",
-            "mssql://u@h/d?Pwd=S3cret",
-            "mssql://u@h:S3cret/d",
-            "mssql://u@h/d?encrypt=S3cret",
-            "postgres://u:S3cret@h/d",
-        ];
-        for text in secrets {
-            let error = parse(text).unwrap_err();
-            assert!(!format!("{error} {error:?}").contains("S3c"), "{text}: {error}");
-        }
-        assert_eq!(parse(secrets[0]), Err(UrlError::Password));
-        assert_eq!(parse(secrets[4]), Err(UrlError::Password));
-    }
-
-    #[test]
-    fn missing_and_wrong_parts_are_named() {
-        assert_eq!(parse("mssql://h/d"), Err(UrlError::Missing("user")));
-        assert_eq!(parse("mssql://u@h"), Err(UrlError::Missing("database")));
-        assert_eq!(parse("mssql://u@/d"), Err(UrlError::Missing("host")));
-        assert_eq!(parse("mssql://u@h:0/d"), Err(UrlError::Port));
-        assert_eq!(parse("mssql://u@h%5CSQLEXPRESS/d"), Err(UrlError::Instance));
-        assert_eq!(parse("mssql://u@h/d%f"), Err(UrlError::Encoding("the database")));
-        let both = parse("mssql://u@h/d?trust_server_certificate=yes&certificate_authority=a");
-        assert!(matches!(both, Err(UrlError::Value { name: "certificate_authority", .. })));
-    }
-}
+mod tests;

@@ -2,19 +2,20 @@
 
 use std::sync::atomic::AtomicBool;
 
-use etl_extract::run::PartSize;
+use etl_extract::run::{Extract, PartSize};
 use etl_extract::survey::Reading;
 use etl_extract::{Inspect, inspect, plan};
 use etl_fixtures::tds::Tls;
 use etl_schemas::dump::KeyRange;
 
 use crate::source::{LOG, MESSAGES, Source, name};
+use etl_schemas::project::SourceClient;
 
-#[test]
-fn the_survey_tells_of_every_table_how_it_would_be_read() {
+fn the_survey_tells_of_every_table_how_it_would_be_read(client: SourceClient) {
     let source = Source::shop();
-    let options = source.extract("unused".as_ref());
-    let options = Inspect { url: options.url, password: options.password, gentleness: options.gentleness };
+    let options = source.extract(client, "unused".as_ref());
+    let Extract { url, password, casts, gentleness, .. } = options;
+    let options = Inspect { url, password, client, casts, gentleness };
     let survey = inspect(&options, &AtomicBool::new(false)).unwrap().unwrap();
 
     assert_eq!(survey.server.database, "shop");
@@ -31,11 +32,11 @@ fn the_survey_tells_of_every_table_how_it_would_be_read() {
     assert!(messages.casts.is_empty() && messages.unsupported.is_empty());
 }
 
-#[test]
-fn what_the_server_converts_is_told() {
+fn what_the_server_converts_is_told(client: SourceClient) {
     let source = Source::types(Tls::Off);
-    let options = source.extract("unused".as_ref());
-    let options = Inspect { url: options.url, password: options.password, gentleness: options.gentleness };
+    let options = source.extract(client, "unused".as_ref());
+    let Extract { url, password, casts, gentleness, .. } = options;
+    let options = Inspect { url, password, client, casts, gentleness };
     let survey = inspect(&options, &AtomicBool::new(false)).unwrap().unwrap();
     let cast: Vec<_> = survey.tables.iter().flat_map(|table| &table.casts).collect();
     let money = cast.iter().find(|cast| cast.sql_type == "money").unwrap();
@@ -43,11 +44,10 @@ fn what_the_server_converts_is_told() {
     assert!(cast.iter().all(|cast| cast.sql_type != "int" && cast.sql_type != "datetime"));
 }
 
-#[test]
-fn a_plan_shows_the_ranges_and_reads_single_keys_only() {
+fn a_plan_shows_the_ranges_and_reads_single_keys_only(client: SourceClient) {
     let source = Source::shop();
     let out = tempfile::tempdir().unwrap();
-    let mut options = source.extract(&out.path().join("dump"));
+    let mut options = source.extract(client, &out.path().join("dump"));
     options.part_size = PartSize { rows: MESSAGES as u64 / 4, ..PartSize::default() };
     let asked = source.server.statistics();
     let survey = plan(&options, &AtomicBool::new(false)).unwrap().unwrap();
@@ -65,3 +65,9 @@ fn a_plan_shows_the_ranges_and_reads_single_keys_only() {
     assert!(after.rows - asked.rows < 500, "the catalog, and two keys");
     assert_eq!(out.path().read_dir().unwrap().count(), 0);
 }
+
+by_each_client!(
+    the_survey_tells_of_every_table_how_it_would_be_read,
+    what_the_server_converts_is_told,
+    a_plan_shows_the_ranges_and_reads_single_keys_only,
+);

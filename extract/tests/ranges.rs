@@ -19,6 +19,7 @@ use etl_schemas::ticks::{PER_SECOND, Ticks};
 
 use crate::dumped::{assert_equal, assert_whole, each_row};
 use crate::source::{Source, name};
+use etl_schemas::project::SourceClient;
 
 /// Rows of every table.
 const ROWS: i64 = 5_000;
@@ -133,12 +134,11 @@ fn rows(dir: &Path) -> Vec<(TableName, Vec<String>)> {
     dump.tables().iter().map(read).collect()
 }
 
-#[test]
-fn parts_of_a_thousand_rows_hold_the_rows_of_one_part_in_the_same_order() {
+fn parts_of_a_thousand_rows_hold_the_rows_of_one_part_in_the_same_order(client: SourceClient) {
     let source = source();
     let out = tempfile::tempdir().unwrap();
     let (one, many) = (out.path().join("one"), out.path().join("many"));
-    let mut options = source.extract(&one);
+    let mut options = source.extract(client, &one);
     assert_eq!(extract(&options, &(), &AtomicBool::new(false)).unwrap().outcome, Outcome::Complete);
 
     (options.out, options.jobs) = (many.clone(), 2);
@@ -159,11 +159,10 @@ fn parts_of_a_thousand_rows_hold_the_rows_of_one_part_in_the_same_order() {
     }
 }
 
-#[test]
-fn a_seek_reads_no_more_than_its_chunk() {
+fn a_seek_reads_no_more_than_its_chunk(client: SourceClient) {
     let source = source();
     let out = tempfile::tempdir().unwrap();
-    let mut options = source.extract(&out.path().join("dump"));
+    let mut options = source.extract(client, &out.path().join("dump"));
     options.part_size = PartSize { rows: 1000, ..PartSize::default() };
     let before = source.server.statistics();
     let report = extract(&options, &(), &AtomicBool::new(false)).unwrap();
@@ -175,8 +174,7 @@ fn a_seek_reads_no_more_than_its_chunk() {
     assert!(report.load.queries > 100, "{}", report.load.queries);
 }
 
-#[test]
-fn a_lone_surrogate_in_a_key_costs_a_single_pass_and_no_row() {
+fn a_lone_surrogate_in_a_key_costs_a_single_pass_and_no_row(client: SourceClient) {
     let text = table("Odd", &[SqlType::NVarChar { length: Some(20) }], 1);
     let definition = DatabaseDefinition { tables: vec![text], ..definition() };
     let source = Source::new(&definition, Tls::Off, |writer| {
@@ -186,7 +184,7 @@ fn a_lone_surrogate_in_a_key_costs_a_single_pass_and_no_row() {
         }
     });
     let out = tempfile::tempdir().unwrap();
-    let report = extract(&source.extract(&out.path().join("dump")), &(), &AtomicBool::new(false)).unwrap();
+    let report = extract(&source.extract(client, &out.path().join("dump")), &(), &AtomicBool::new(false)).unwrap();
     assert_eq!((report.outcome, report.tables[0].rows), (Outcome::Complete, 500), "{:?}", report.failed);
     assert_eq!((report.replaced_characters, report.load.retries), (500, 1));
     assert_whole(&out.path().join("dump"));
@@ -202,12 +200,11 @@ impl Progress for CancelSoon {
     }
 }
 
-#[test]
-fn a_resumed_run_keeps_the_ranges_it_began_with() {
+fn a_resumed_run_keeps_the_ranges_it_began_with(client: SourceClient) {
     let source = source();
     let out = tempfile::tempdir().unwrap();
     let (calm, halved) = (out.path().join("calm"), out.path().join("halved"));
-    let mut options = source.extract(&calm);
+    let mut options = source.extract(client, &calm);
     options.part_size = PartSize { rows: 1000, ..PartSize::default() };
     extract(&options, &(), &AtomicBool::new(false)).unwrap();
 
@@ -222,3 +219,10 @@ fn a_resumed_run_keeps_the_ranges_it_began_with() {
     assert_eq!((report.outcome, source.server.faults().remaining()), (Outcome::Complete, 0), "{:?}", report.failed);
     assert_equal(&calm, &halved);
 }
+
+by_each_client!(
+    parts_of_a_thousand_rows_hold_the_rows_of_one_part_in_the_same_order,
+    a_seek_reads_no_more_than_its_chunk,
+    a_lone_surrogate_in_a_key_costs_a_single_pass_and_no_row,
+    a_resumed_run_keeps_the_ranges_it_began_with,
+);

@@ -13,6 +13,7 @@ use etl_schemas::table::TableName;
 
 use crate::dumped::assert_equal;
 use crate::source::{LOG, MESSAGES, Source, name};
+use etl_schemas::project::SourceClient;
 
 /// Cancels the run as soon as a table is finished, and sums up what it was told.
 #[derive(Default)]
@@ -38,15 +39,14 @@ impl Progress for CancelAfterFirst {
     }
 }
 
-#[test]
-fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_reads_the_rest() {
+fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_reads_the_rest(client: SourceClient) {
     let source = Source::shop();
     let out = tempfile::tempdir().unwrap();
     let (calm, halved) = (out.path().join("calm"), out.path().join("halved"));
-    extract(&source.extract(&calm), &(), &AtomicBool::new(false)).unwrap();
+    extract(&source.extract(client, &calm), &(), &AtomicBool::new(false)).unwrap();
 
     let watch = CancelAfterFirst::default();
-    let report = extract(&source.extract(&halved), &watch, &watch.cancelled).unwrap();
+    let report = extract(&source.extract(client, &halved), &watch, &watch.cancelled).unwrap();
     assert_eq!(report.outcome, Outcome::Cancelled);
     let planned: Vec<_> = watch.planned.lock().unwrap().iter().map(|table| (table.name.clone(), table.rows)).collect();
     assert_eq!(planned, [(name("Messages"), MESSAGES as u64), (name("Log"), LOG as u64)], "the largest comes first");
@@ -56,7 +56,7 @@ fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_reads_the_rest() {
 
     let read_before = source.server.statistics().rows;
     let watch = CancelAfterFirst::default();
-    let report = extract(&source.extract(&halved), &watch, &AtomicBool::new(false)).unwrap();
+    let report = extract(&source.extract(client, &halved), &watch, &AtomicBool::new(false)).unwrap();
     assert_eq!((report.outcome, *watch.rows.lock().unwrap()), (Outcome::Complete, MESSAGES + LOG));
     let read_again = source.server.statistics().rows - read_before;
     assert!(read_again < MESSAGES as u64, "{read_again} rows were sent again");
@@ -73,33 +73,30 @@ impl Progress for CancelWhenPlanned {
     }
 }
 
-#[test]
-fn a_silent_server_does_not_hold_up_a_cancelled_run() {
+fn a_silent_server_does_not_hold_up_a_cancelled_run(client: SourceClient) {
     let source = Source::shop();
     let out = tempfile::tempdir().unwrap();
     source.server.faults().delay(Duration::from_secs(3600), 0);
     let watch = CancelWhenPlanned::default();
-    let report = extract(&source.extract(out.path()), &watch, &watch.0).unwrap();
+    let report = extract(&source.extract(client, out.path()), &watch, &watch.0).unwrap();
     assert_eq!((report.outcome, report.tables.len()), (Outcome::Cancelled, 0));
 }
 
-#[test]
-fn a_run_that_is_cancelled_before_it_begins_reads_nothing() {
+fn a_run_that_is_cancelled_before_it_begins_reads_nothing(client: SourceClient) {
     let source = Source::shop();
     let out = tempfile::tempdir().unwrap();
-    let report = extract(&source.extract(out.path()), &(), &AtomicBool::new(true)).unwrap();
+    let report = extract(&source.extract(client, out.path()), &(), &AtomicBool::new(true)).unwrap();
     assert_eq!((report.outcome, report.tables.len()), (Outcome::Cancelled, 0));
     assert_eq!(out.path().read_dir().unwrap().count(), 0);
 }
 
-#[test]
-fn another_selection_is_another_plan_unless_it_begins_anew() {
+fn another_selection_is_another_plan_unless_it_begins_anew(client: SourceClient) {
     let source = Source::shop();
     let out = tempfile::tempdir().unwrap();
     let watch = CancelAfterFirst::default();
-    extract(&source.extract(out.path()), &watch, &watch.cancelled).unwrap();
+    extract(&source.extract(client, out.path()), &watch, &watch.cancelled).unwrap();
 
-    let mut options = source.extract(out.path());
+    let mut options = source.extract(client, out.path());
     options.tables.exclude = vec!["dbo.Log".into()];
     let error = extract(&options, &(), &AtomicBool::new(false)).unwrap_err();
     assert!(matches!(error, ExtractError::Dump(DumpError::PlanChanged { .. })), "{error}");
@@ -110,3 +107,10 @@ fn another_selection_is_another_plan_unless_it_begins_anew() {
     let error = extract(&options, &(), &AtomicBool::new(false)).unwrap_err();
     assert!(error.to_string().contains("a finished dump lies here"), "{error}");
 }
+
+by_each_client!(
+    a_cancelled_run_keeps_what_is_finished_and_the_next_one_reads_the_rest,
+    a_silent_server_does_not_hold_up_a_cancelled_run,
+    a_run_that_is_cancelled_before_it_begins_reads_nothing,
+    another_selection_is_another_plan_unless_it_begins_anew,
+);

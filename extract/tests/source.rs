@@ -6,10 +6,11 @@ use etl_extract::run::{Extract, Gentleness, PartSize};
 use etl_fixtures::cell::{Cell, OwnedCell};
 use etl_fixtures::sqlserver::all_types;
 use etl_fixtures::sqlserver::database::{DatabaseDefinition, DatabaseWriter, TableDefinition};
+use etl_fixtures::sqlserver::live::LiveWriter;
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
 use etl_fixtures::tds::Tls;
 use etl_schemas::dump::Level;
-use etl_schemas::project::Tables;
+use etl_schemas::project::{Consistency, SourceClient, Tables};
 use etl_schemas::sql_type::SqlType;
 use etl_schemas::table::{Column, Key, KeyKind, TableName, TableSchema};
 use tempfile::TempDir;
@@ -25,18 +26,26 @@ pub(crate) const LOG: i64 = 500;
 pub(crate) struct Source {
     pub(crate) server: SqlServer,
     database: String,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Source {
     /// Serves the database that `write` fills.
     pub(crate) fn new(definition: &DatabaseDefinition, tls: Tls, write: impl FnOnce(&mut DatabaseWriter)) -> Source {
+        Source::served(definition, ServerOptions { tls, ..ServerOptions::default() }, write)
+    }
+
+    fn served(
+        definition: &DatabaseDefinition,
+        options: ServerOptions,
+        write: impl FnOnce(&mut DatabaseWriter),
+    ) -> Source {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = DatabaseWriter::create(dir.path(), definition).unwrap();
         write(&mut writer);
         writer.finish().unwrap();
-        let server = SqlServer::start(dir.path(), ServerOptions { tls, ..ServerOptions::default() }).unwrap();
-        Source { server, database: definition.name.clone(), _dir: dir }
+        let server = SqlServer::start(dir.path(), options).unwrap();
+        Source { server, database: definition.name.clone(), dir }
     }
 
     /// Every type of SQL Server at its limits, one table each.
@@ -55,12 +64,17 @@ impl Source {
 
     /// Two small tables: one with a clustered key, one without any.
     pub(crate) fn shop() -> Source {
+        Source::shop_with(ServerOptions { tls: Tls::Off, ..ServerOptions::default() })
+    }
+
+    /// The same, served otherwise.
+    pub(crate) fn shop_with(options: ServerOptions) -> Source {
         let shop = DatabaseDefinition {
             name: "shop".into(),
             collation: "Finnish_Swedish_CI_AS".into(),
             tables: vec![messages(), log()],
         };
-        Source::new(&shop, Tls::Off, |writer| {
+        Source::served(&shop, options, |writer| {
             let mut messages = writer.table(&name("Messages")).unwrap();
             for id in 1..=MESSAGES {
                 let body = format!("message {id} {}", "å lorem ipsum dolor ".repeat((id % 9) as usize));
@@ -74,23 +88,44 @@ impl Source {
         })
     }
 
+    /// Writes to the database while it is served.
+    pub(crate) fn writer(&self) -> LiveWriter {
+        LiveWriter::open(self.dir.path(), &self.database).unwrap()
+    }
+
+    /// Somebody drops one of them.
+    pub(crate) fn drop_database(&self, name: &str) {
+        std::fs::remove_file(self.dir.path().join(format!("{name}.sqlite"))).unwrap();
+    }
+
+    /// The databases that the server has, without their endings.
+    pub(crate) fn databases(&self) -> Vec<String> {
+        let files = self.dir.path().read_dir().unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = files.filter_map(|file| Some(file.strip_suffix(".sqlite")?.to_string())).collect();
+        names.sort();
+        names
+    }
+
     /// The URL, with parameters to add behind `?`.
     pub(crate) fn url(&self, parameters: &str) -> String {
         format!("mssql://sa@{}/{}?{parameters}", self.server.address(), self.database)
     }
 
     /// A run into `out` over one connection without TLS.
-    pub(crate) fn extract(&self, out: &Path) -> Extract {
-        options(&self.url("encrypt=off"), out)
+    pub(crate) fn extract(&self, client: SourceClient, out: &Path) -> Extract {
+        options(client, &self.url("encrypt=off"), out)
     }
 }
 
 /// A run from `url` into `out`.
-pub(crate) fn options(url: &str, out: &Path) -> Extract {
+pub(crate) fn options(client: SourceClient, url: &str, out: &Path) -> Extract {
     Extract {
         url: url.parse().unwrap(),
         password: Some(PASSWORD.to_string().into()),
+        client,
         tables: Tables::default(),
+        casts: Vec::new(),
+        consistency: Consistency::default(),
         jobs: 1,
         out: out.to_path_buf(),
         level: Level::default(),

@@ -6,19 +6,21 @@ use etl_extract::extract;
 use etl_extract::report::Outcome;
 use etl_fixtures::cell::{OwnedCell, Variant};
 use etl_fixtures::sqlserver::all_types;
+use etl_fixtures::sqlserver::definition::{DatabaseDefinition, TableDefinition};
 use etl_fixtures::tds::Tls;
 use etl_schemas::dump::{Cell, Dump};
 use etl_schemas::sql_type::SqlType;
+use etl_schemas::table::{Column, TableSchema};
 use etl_schemas::ticks::PER_DAY;
 
 use crate::dumped::{assert_whole, each_row};
-use crate::source::Source;
+use crate::source::{Source, name};
+use etl_schemas::project::SourceClient;
 
-#[test]
-fn every_type_comes_through_exactly() {
+fn every_type_comes_through_exactly(client: SourceClient) {
     let source = Source::types(Tls::Off);
     let out = tempfile::tempdir().unwrap();
-    let report = extract(&source.extract(out.path()), &(), &AtomicBool::new(false)).unwrap();
+    let report = extract(&source.extract(client, out.path()), &(), &AtomicBool::new(false)).unwrap();
     assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failed);
     assert_whole(out.path());
 
@@ -41,6 +43,49 @@ fn every_type_comes_through_exactly() {
     }
     assert!(lone_surrogates > 0);
     assert_eq!(report.replaced_characters, lone_surrogates, "each holds one");
+}
+
+/// A variant's text is text like any other, and its money is exact.
+fn what_a_variant_holds_comes_through_exactly(client: SourceClient) {
+    let column = |id: u32, name: &str, sql_type| Column {
+        id,
+        name: name.into(),
+        field: name.into(),
+        sql_type,
+        nullable: id > 1,
+        collation: None,
+        identity: false,
+        computed: false,
+    };
+    let columns = vec![column(1, "Id", SqlType::Int), column(2, "V", SqlType::SqlVariant)];
+    let schema = TableSchema { name: name("Variants"), message: "Variants".into(), columns, key: None };
+    let tables = vec![TableDefinition::new(schema)];
+    let database = DatabaseDefinition { name: "variants".into(), collation: "Finnish_Swedish_CI_AS".into(), tables };
+    let variant = |base, value| OwnedCell::Variant(Box::new(Variant { base, value }));
+    let wide = SqlType::NVarChar { length: Some(20) };
+    let values = [
+        (variant(SqlType::Money, OwnedCell::Decimal(i64::MAX.into())), "variant money \"922337203685477.5807\""),
+        (variant(SqlType::Money, OwnedCell::Decimal(i64::MIN.into())), "variant money \"-922337203685477.5808\""),
+        (variant(SqlType::SmallMoney, OwnedCell::Decimal(-1)), "variant smallmoney \"-0.0001\""),
+        (variant(wide.clone(), OwnedCell::Utf16(vec![0x61, 0xd800, 0x62])), "variant nvarchar \"a\u{fffd}b\""),
+        (variant(wide, OwnedCell::Text(String::new())), "variant nvarchar \"\""),
+        (variant(SqlType::Char { length: 3 }, OwnedCell::Text("åä".into())), "variant char \"åä \""),
+        (OwnedCell::Null, "NULL"),
+    ];
+    let source = Source::new(&database, Tls::Off, |writer| {
+        let mut rows = writer.table(&name("Variants")).unwrap();
+        for (id, (value, _)) in values.iter().enumerate() {
+            rows.append(&[etl_fixtures::cell::Cell::Int(id as i64), value.as_cell()]).unwrap();
+        }
+    });
+    let out = tempfile::tempdir().unwrap();
+    let report = extract(&source.extract(client, out.path()), &(), &AtomicBool::new(false)).unwrap();
+    assert_eq!(report.outcome, Outcome::Complete, "{:?}", report.failed);
+    let dump = Dump::open(out.path()).unwrap();
+    let mut found = Vec::new();
+    each_row(dump.table(&name("Variants")).unwrap(), |cells| found.push(shown(&cells[1])));
+    assert_eq!(found, values.map(|(_, wanted)| wanted.to_string()));
+    assert_eq!(report.replaced_characters, 1);
 }
 
 /// A value of the dump, in words that can be compared.
@@ -120,3 +165,5 @@ fn variant_text(variant: &Variant) -> String {
         (base, value) => panic!("no variant of {base} holds {value:?}"),
     }
 }
+
+by_each_client!(every_type_comes_through_exactly, what_a_variant_holds_comes_through_exactly);

@@ -1,21 +1,21 @@
 //! Feeds several sinks from one stream.
 //!
 //! In: batches from one producer, on the caller's thread. Out: every batch in every sink, each on a thread of its own
-//! behind a bounded queue, so that memory holds at most `queue_batches` batches beside those being worked on. A sink
-//! that fails leaves the others going; a producer that fails, or a raised stop flag, ends all of them resumably.
+//! behind a bounded queue ([`queues`]). A sink that is much slower than the others is let go and served by a pass of its
+//! own. A sink that fails leaves the others going; a producer that fails, or a raised stop flag, ends all of them
+//! resumably.
+
+mod queues;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use etl_schemas::event::EventBatch;
+
+use self::queues::{Next, Offered, Queues};
 
 use crate::LoadError;
 use crate::sink::{Sink, SinkReport};
-
-/// How long a full queue is waited for before the stop flag is looked at again.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Where one sink stands; read by a progress display while the sink works.
 #[derive(Debug)]
@@ -98,20 +98,14 @@ pub struct Outcome<E> {
 pub struct Drive {
     sinks: Vec<Box<dyn Sink>>,
     progress: Vec<Arc<SinkProgress>>,
-    queue_batches: usize,
-}
-
-/// What a sink's thread is sent. A queue that closes without an end means that the producer panicked.
-enum Message {
-    Batch(Arc<EventBatch>),
-    End,
+    queue_bytes: usize,
 }
 
 impl Drive {
-    /// Over open sinks; `queue_batches` batches wait for each of them at most.
-    pub fn new(sinks: Vec<Box<dyn Sink>>, queue_batches: usize) -> Drive {
+    /// Over open sinks. Events of `queue_bytes` bytes wait for them at most; twice as much once a sink had to be let go.
+    pub fn new(sinks: Vec<Box<dyn Sink>>, queue_bytes: usize) -> Drive {
         let progress = sinks.iter().map(|sink| Arc::new(SinkProgress::of(sink.as_ref()))).collect();
-        Drive { sinks, progress, queue_batches }
+        Drive { sinks, progress, queue_bytes }
     }
 
     /// Where each sink stands, now and while [`Drive::run`] works.
@@ -125,61 +119,79 @@ impl Drive {
     }
 
     /// Feeds the sinks until the stream ends, fails, every sink has failed, or `stop` is raised.
-    pub fn run<E>(self, batches: impl Iterator<Item = Result<EventBatch, E>>, stop: &AtomicBool) -> Outcome<E> {
+    ///
+    /// `open` opens the stream for a pass; it is given a position, and the stream must begin with that event or an
+    /// earlier one. There is one pass, and another for sinks that were let go because they are much slower than others,
+    /// or whose server has lost what it had confirmed.
+    pub fn run<E, I>(self, mut open: impl FnMut(u64) -> Result<I, E>, stop: &AtomicBool) -> Outcome<E>
+    where
+        I: Iterator<Item = Result<EventBatch, E>>,
+    {
+        let queues = Queues::new(self.sinks.iter().map(|sink| sink.durable_position()), self.queue_bytes);
         std::thread::scope(|scope| {
-            let mut queues = Vec::new();
+            // When the producer panics, the sinks' threads end as well.
+            let cut_at_the_end = CutAtTheEnd(&queues);
             let mut threads = Vec::new();
-            for (sink, progress) in self.sinks.into_iter().zip(self.progress) {
-                let (sender, receiver) = bounded(self.queue_batches.max(1));
-                let name = sink.name().to_string();
-                queues.push(Some(sender));
-                threads.push((name, scope.spawn(move || work(sink, &receiver, &progress, stop))));
+            for (index, (sink, progress)) in self.sinks.into_iter().zip(self.progress).enumerate() {
+                let (name, queues) = (sink.name().to_string(), &queues);
+                threads.push((name, scope.spawn(move || work(sink, index, queues, &progress, stop))));
             }
-            let ending = produce(batches, &mut queues, stop);
-            if matches!(ending, Ending::Finished) {
-                for queue in queues.iter().flatten() {
-                    // A sink that has failed meanwhile has closed its end, and its thread says why.
-                    let _ = queue.send(Message::End);
-                }
-            }
-            drop(queues);
-            let sinks = threads.into_iter().map(|(name, thread)| SinkOutcome {
-                name,
-                result: thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            });
-            Outcome { ending, sinks: sinks.collect() }
+            let ending = produce(&mut open, &queues, stop, threads.is_empty());
+            drop(cut_at_the_end);
+            let sinks: Vec<SinkOutcome> = threads
+                .into_iter()
+                .map(|(name, thread)| SinkOutcome {
+                    name,
+                    result: thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                })
+                .collect();
+            let nobody = matches!(ending, Ending::Finished) && sinks.iter().all(|sink| sink.result.is_err());
+            Outcome { ending: if nobody { Ending::NoSinkLeft } else { ending }, sinks }
         })
     }
 }
 
-/// Reads the stream and hands every batch to every sink that still lives.
-fn produce<E>(
-    batches: impl Iterator<Item = Result<EventBatch, E>>,
-    queues: &mut [Option<Sender<Message>>],
+struct CutAtTheEnd<'a>(&'a Queues);
+
+impl Drop for CutAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
+/// Reads the stream, as often as it takes, and hands every batch to every sink that still lives.
+fn produce<E, I>(
+    open: &mut impl FnMut(u64) -> Result<I, E>,
+    queues: &Queues,
     stop: &AtomicBool,
-) -> Ending<E> {
-    if queues.is_empty() {
+    nobody: bool,
+) -> Ending<E>
+where
+    I: Iterator<Item = Result<EventBatch, E>>,
+{
+    if nobody {
         return Ending::NoSinkLeft;
     }
-    for batch in batches {
-        if stop.load(Ordering::Relaxed) {
-            return Ending::Stopped;
-        }
-        let batch = match batch {
-            Ok(batch) => Arc::new(batch),
+    while let Some(behind) = queues.begin_pass(stop) {
+        let batches = match open(behind) {
+            Ok(batches) => batches,
             Err(error) => return Ending::Producer(error),
         };
-        for queue in queues.iter_mut() {
-            let Some(sender) = queue else { continue };
-            match send(sender, &batch, stop) {
-                Sent::Taken => {}
-                Sent::Closed => *queue = None,
-                Sent::Stopped => return Ending::Stopped,
+        for batch in batches {
+            if stop.load(Ordering::Relaxed) {
+                return Ending::Stopped;
+            }
+            let batch = match batch {
+                Ok(batch) => Arc::new(batch),
+                Err(error) => return Ending::Producer(error),
+            };
+            match queues.offer(&batch, stop) {
+                Offered::Taken => {}
+                Offered::Nobody => break,
+                Offered::Stopped => return Ending::Stopped,
             }
         }
-        if queues.iter().all(Option::is_none) {
-            return Ending::NoSinkLeft;
-        }
+        queues.end_pass();
     }
     match stop.load(Ordering::Relaxed) {
         true => Ending::Stopped,
@@ -187,40 +199,48 @@ fn produce<E>(
     }
 }
 
-enum Sent {
-    Taken,
-    Closed,
-    Stopped,
-}
+/// Says that the thread has ended, however it ends.
+struct Gone<'a>(&'a Queues, usize);
 
-fn send(sender: &Sender<Message>, batch: &Arc<EventBatch>, stop: &AtomicBool) -> Sent {
-    let mut message = Message::Batch(batch.clone());
-    loop {
-        message = match sender.send_timeout(message, PATIENCE) {
-            Ok(()) => return Sent::Taken,
-            Err(SendTimeoutError::Disconnected(_)) => return Sent::Closed,
-            Err(SendTimeoutError::Timeout(_)) if stop.load(Ordering::Relaxed) => return Sent::Stopped,
-            Err(SendTimeoutError::Timeout(unsent)) => unsent,
-        };
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.gone(self.1);
     }
 }
 
 /// One sink's thread: until the end, or until the stream is cut short.
 fn work(
     mut sink: Box<dyn Sink>,
-    receiver: &Receiver<Message>,
+    index: usize,
+    queues: &Queues,
     progress: &SinkProgress,
     stop: &AtomicBool,
 ) -> Result<SinkReport, LoadError> {
+    let _gone = Gone(queues, index);
+    // The last position that the sink was given: another pass may cut the stream into other batches.
+    let mut given = 0;
     let result = loop {
-        match receiver.recv() {
-            Ok(_) if stop.load(Ordering::Relaxed) => break sink.stop(),
-            Ok(Message::Batch(batch)) => {
-                sink.write(&batch)?;
-                progress.update(batch.last_position(), sink.as_ref());
+        let done = match queues.next(index, stop) {
+            Next::Batch(batch) if batch.last_position() <= given => Ok(None),
+            Next::Batch(batch) => {
+                let batch = if batch.first_position() > given { batch } else { Arc::new(batch.behind(given)) };
+                given = batch.last_position();
+                sink.write(&batch).map(|()| {
+                    progress.update(given, sink.as_ref());
+                    None
+                })
             }
-            Ok(Message::End) => break sink.finish(),
-            Err(_) => break sink.stop(),
+            Next::End => sink.finish().map(Some),
+            Next::Cut => break sink.stop(),
+        };
+        match done {
+            Ok(None) => {}
+            Ok(Some(report)) => break Ok(report),
+            Err(LoadError::WentBack { position, .. }) => {
+                given = position;
+                queues.go_back(index, position);
+            }
+            Err(error) => break Err(error),
         }
     };
     progress.update(progress.position(), sink.as_ref());

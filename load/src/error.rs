@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use etl_schemas::diagnostic::Diagnostic;
 use thiserror::Error;
 
+use crate::postgres;
+
 /// Why a sink can't be opened or can't go on.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -37,6 +39,8 @@ pub enum LoadError {
         problem: String,
         /// What to do.
         help: String,
+        /// Whether trying again later may help: nobody answers, or the server is starting.
+        may_pass: bool,
     },
     /// A database is not in the state that would let us load it: somebody else's, loaded from another dump, in use.
     #[error("database `{database}`: {problem}; {help}")]
@@ -62,9 +66,23 @@ pub enum LoadError {
         /// The client's error. It isn't the `source()`, because `problem` has its text already.
         error: Box<tokio_postgres::Error>,
     },
-    /// More events were rejected than the options allow. The rejected rows are in the database's `etl.rejected`.
+    /// The broker refused something, or the connection to it broke.
+    #[error("{broker}, {doing}: {problem}; {help}")]
+    Broker {
+        /// `amqp://user@host:port/virtual host`
+        broker: Box<str>,
+        /// What was being done.
+        doing: String,
+        /// What the broker or the connection said.
+        problem: String,
+        /// What to do.
+        help: String,
+        /// Whether trying again later may help.
+        may_pass: bool,
+    },
+    /// More events were rejected than the options allow. `place` lists them.
     #[error(
-        "{sink}: {rejected} events rejected, {allowed} allowed; the last: {last}; look into etl.rejected, then repair \
+        "{sink}: {rejected} events rejected, {allowed} allowed; the last: {last}; look into {place}, then repair \
          the mappings or allow more"
     )]
     TooManyRejects {
@@ -76,6 +94,8 @@ pub enum LoadError {
         allowed: u64,
         /// Position and reason of the last one.
         last: String,
+        /// Where all of them are listed.
+        place: String,
     },
     /// Events are missing between what the sink has and what it was given: a fault of the stream, never of the data.
     #[error(
@@ -88,6 +108,15 @@ pub enum LoadError {
         expected: u64,
         /// Position that came.
         found: u64,
+    },
+    /// The server has lost commits that it had confirmed, which it may where `synchronous_commit` is off. Whoever drives
+    /// the sink hands over the events behind `position` once more.
+    #[error("{sink}: the server has lost what it had confirmed behind event {position}; it is loaded again")]
+    WentBack {
+        /// The sink.
+        sink: String,
+        /// Position of the last event that is still there.
+        position: u64,
     },
     /// The reader of our output went away (`etl events | head`): no failure of ours, to be ended quietly.
     #[error("{sink}: nobody reads the output any more")]
@@ -103,6 +132,18 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl LoadError {
+    /// Whether trying again later may help: the connection broke, the server went away or comes up again, it is short of
+    /// something (disk, memory, connections), or somebody else's lock or transaction was in the way.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            LoadError::Connect { may_pass, .. } | LoadError::Broker { may_pass, .. } => *may_pass,
+            LoadError::Postgres { error, .. } => postgres::may_pass(error),
+            _ => false,
+        }
+    }
 }
 
 fn join(diagnostics: &[Diagnostic]) -> String {

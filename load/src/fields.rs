@@ -101,7 +101,7 @@ impl FieldReader {
             (K::Double, Slot::Fixed64(bits)) => Value::Double(f64::from_bits(bits)),
             (K::Bytes, Slot::Bytes { start, end }) => Value::Bytes(&body[start..end]),
             (K::String, Slot::Bytes { start, end }) => {
-                Value::Text(std::str::from_utf8(&body[start..end]).map_err(|_| WireError::Utf8(field.number))?)
+                Value::Text(simdutf8::basic::from_utf8(&body[start..end]).map_err(|_| WireError::Utf8(field.number))?)
             }
             (K::Timestamp, Slot::Bytes { start, end }) => {
                 let (seconds, nanos) = read_timestamp(&body[start..end])?;

@@ -7,22 +7,26 @@
 //! 64-bit integers are strings, bytes are base64, enums go by name, timestamps are RFC 3339, and a field is left out only
 //! when it is `optional` and absent. A key is always a string. Nothing is allocated per event.
 
+mod data;
 mod text;
 
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
-use etl_schemas::event::{Event, EventBatch, EventCatalog, EventFieldKind, EventKey, EventType};
+use etl_schemas::event::{Event, EventBatch, EventCatalog, EventKey, EventType};
 use etl_schemas::wire::WireError;
 
 use crate::LoadError;
-use crate::enum_names;
-use crate::fields::{FieldReader, Value};
 use crate::sink::{Sink, SinkReport};
+
+pub(crate) use data::DataWriter;
 
 /// Bytes gathered before they are handed to the writer.
 const CHUNK_BYTES: usize = 256 << 10;
+
+/// Whether an event is written.
+type Predicate = Box<dyn Fn(&Event<'_>) -> bool + Send>;
 
 /// Writes JSON lines to any writer.
 ///
@@ -35,6 +39,7 @@ pub struct JsonLines<W> {
     /// Lines not yet handed to the writer.
     lines: Vec<u8>,
     limit: u64,
+    only: Option<Predicate>,
     written: u64,
     position: u64,
     opened: Instant,
@@ -49,6 +54,7 @@ impl<W: Write + Send> JsonLines<W> {
             types: catalog.types.iter().map(TypeWriter::new).collect(),
             lines: Vec::with_capacity(CHUNK_BYTES + (64 << 10)),
             limit: u64::MAX,
+            only: None,
             written: 0,
             position: 0,
             opened: Instant::now(),
@@ -59,6 +65,20 @@ impl<W: Write + Send> JsonLines<W> {
     #[must_use]
     pub fn limit(mut self, limit: u64) -> JsonLines<W> {
         self.limit = limit;
+        self
+    }
+
+    /// Writes the events alone for which `only` holds; the others don't count towards the limit.
+    #[must_use]
+    pub fn only(mut self, only: impl Fn(&Event<'_>) -> bool + Send + 'static) -> JsonLines<W> {
+        self.only = Some(Box::new(only));
+        self
+    }
+
+    /// Leaves `position` out, for events whose place in the whole stream isn't known.
+    #[must_use]
+    pub fn without_positions(mut self) -> JsonLines<W> {
+        self.types.iter_mut().for_each(|writer| writer.has_position = false);
         self
     }
 
@@ -97,8 +117,13 @@ impl<W: Write + Send> Sink for JsonLines<W> {
     }
 
     fn write(&mut self, batch: &Arc<EventBatch>) -> Result<(), LoadError> {
-        let left = usize::try_from(self.limit - self.written).unwrap_or(usize::MAX);
-        for event in batch.events().take(left) {
+        for event in batch.events() {
+            if self.is_full() {
+                break;
+            }
+            if self.only.as_ref().is_some_and(|only| !only(&event)) {
+                continue;
+            }
             let writer = &mut self.types[usize::from(event.rank)];
             writer.put_line(&event, &mut self.lines).map_err(|error| {
                 let text = format!("event {} ({}): {error}", event.position, writer.name);
@@ -133,44 +158,27 @@ fn write_error(sink: &str, source: std::io::Error) -> LoadError {
 /// Writes the events of one type; what is the same in each of them is made once.
 struct TypeWriter {
     name: String,
+    has_position: bool,
     /// `","type":"MessageSent","occurred_at":`
     between_id_and_time: Vec<u8>,
-    reader: FieldReader,
-    fields: Vec<FieldWriter>,
-}
-
-struct FieldWriter {
-    /// `"body":`
-    label: Vec<u8>,
-    /// 64-bit integers stand in quotes.
-    quoted: bool,
-    /// Names by number, for an enum.
-    names: Vec<(i32, String)>,
+    data: DataWriter,
 }
 
 impl TypeWriter {
     fn new(event_type: &EventType) -> TypeWriter {
         let name = event_type.name.clone();
         let between_id_and_time = format!("\",\"type\":\"{name}\",\"occurred_at\":").into_bytes();
-        let fields = event_type.fields.iter().map(|field| FieldWriter {
-            label: format!("\"{}\":", field.name).into_bytes(),
-            quoted: matches!(field.kind, EventFieldKind::Int64 | EventFieldKind::UInt64 | EventFieldKind::SInt64),
-            names: match &field.kind {
-                EventFieldKind::Enum(descriptor) => {
-                    enum_names::values(descriptor).into_iter().map(|(number, full, _)| (number, full)).collect()
-                }
-                _ => Vec::new(),
-            },
-        });
-        let fields = fields.collect();
-        TypeWriter { name, between_id_and_time, reader: FieldReader::new(event_type.fields.clone()), fields }
+        TypeWriter { name, has_position: true, between_id_and_time, data: DataWriter::new(event_type) }
     }
 
     fn put_line(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), WireError> {
-        self.reader.read(event.body)?;
-        out.extend_from_slice(b"{\"position\":");
-        text::put_unsigned(out, event.position);
-        out.extend_from_slice(b",\"id\":\"");
+        out.push(b'{');
+        if self.has_position {
+            out.extend_from_slice(b"\"position\":");
+            text::put_unsigned(out, event.position);
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"id\":\"");
         text::put_uuid(out, &event.id());
         out.extend_from_slice(&self.between_id_and_time);
         let (seconds, nanos) = event.occurred_at.to_timestamp();
@@ -179,19 +187,9 @@ impl TypeWriter {
         put_key(out, &event.key());
         out.extend_from_slice(b",\"stream\":");
         text::put_string(out, event.stream());
-        out.extend_from_slice(b",\"data\":{");
-        let data = out.len();
-        for (index, field) in self.fields.iter().enumerate() {
-            let value = self.reader.value(index, event.body)?;
-            if value != Value::Null {
-                if out.len() > data {
-                    out.push(b',');
-                }
-                out.extend_from_slice(&field.label);
-                put_value(out, field, value);
-            }
-        }
-        out.extend_from_slice(b"}}\n");
+        out.extend_from_slice(b",\"data\":");
+        self.data.put(event.body, out)?;
+        out.extend_from_slice(b"}\n");
         Ok(())
     }
 }
@@ -209,31 +207,5 @@ fn put_key(out: &mut Vec<u8>, key: &EventKey<'_>) {
             text::put_uuid(out, value);
             out.push(b'"');
         }
-    }
-}
-
-fn put_value(out: &mut Vec<u8>, field: &FieldWriter, value: Value<'_>) {
-    if field.quoted {
-        out.push(b'"');
-    }
-    match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        Value::Int(value) => text::put_signed(out, value),
-        Value::UInt(value) => text::put_unsigned(out, value),
-        Value::Float(value) => text::put_float(out, value, f64::from(value)),
-        Value::Double(value) => text::put_float(out, value, value),
-        Value::Text(value) => text::put_string(out, value),
-        Value::Bytes(value) => text::put_base64(out, value),
-        Value::Time(seconds, nanos) => text::put_timestamp(out, seconds, nanos),
-        Value::Uuid(value) => text::put_uuid(out, &value),
-        Value::Enum(number) => match field.names.binary_search_by_key(&number, |(number, _)| *number) {
-            Ok(index) => text::put_string(out, &field.names[index].1),
-            // A number that the enum doesn't know stands as it is, as protobuf's mapping has it.
-            Err(_) => text::put_signed(out, i64::from(number)),
-        },
-    }
-    if field.quoted {
-        out.push(b'"');
     }
 }

@@ -1,4 +1,5 @@
-//! Where ordered events go: a Postgres database per module, JSON lines, or nowhere at all (for measuring).
+//! Where ordered events go: a Postgres database per module, queues of RabbitMQ, JSON lines, or nowhere at all (for
+//! measuring); and from the queues into the databases.
 //!
 //! In: batches of events in their total order, made by the transform, and what a project says of its modules. Out: rows
 //! and a checkpoint that commit together, and a report of what was taken, passed over and rejected. [`sink`] states what
@@ -11,9 +12,12 @@ mod fields;
 pub mod jsonl;
 pub mod module;
 pub mod null;
+mod patience;
 pub mod postgres;
-
+pub mod rabbitmq;
 pub mod sink;
+pub mod story;
+mod url;
 pub mod usecase;
 
 pub use error::LoadError;

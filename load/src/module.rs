@@ -15,7 +15,8 @@ use etl_schemas::uuid5::uuid5;
 use uuid::Uuid;
 
 use crate::LoadError;
-use specification::Specification;
+pub use etl_schemas::project::QueueKind;
+use specification::{Checked, Specification};
 
 /// The file that makes a folder a module.
 pub const MODULE_FILE: &str = "module.toml";
@@ -29,6 +30,8 @@ pub struct Module {
     pub handlers: Vec<Handler>,
     /// Whether every event takes effect on its own, in the order of all events: `order = "strict"`.
     pub strict: bool,
+    /// What kind of queue it has on a broker; `None` leaves it to the target.
+    pub queue: Option<QueueKind>,
     /// Makes the tables, before anything is loaded.
     pub schema: Script,
     /// Makes keys and indexes, after everything is loaded.
@@ -118,12 +121,12 @@ impl Module {
     /// Reads the module in `folder`.
     pub fn load(folder: &Path, catalog: &EventCatalog) -> Result<Module, LoadError> {
         let file = Script::read(folder.join(MODULE_FILE))?;
-        let (name, strict, handlers) =
-            Specification::parse(&file)?.check(&file, folder, catalog).map_err(LoadError::Invalid)?;
+        let checked = Specification::parse(&file)?.check(&file, folder, catalog).map_err(LoadError::Invalid)?;
+        let Checked { name, strict, queue, handlers } = checked;
         let schema = Script::read(folder.join("schema.sql"))?;
         let indexes = folder.join("indexes.sql");
         let indexes = if indexes.exists() { Some(Script::read(indexes)?) } else { None };
-        Ok(Module { name, handlers, strict, schema, indexes, file })
+        Ok(Module { name, handlers, strict, queue, schema, indexes, file })
     }
 
     /// Reads every module under `folder` (the folders with a `module.toml`), in the order of their names. All that is

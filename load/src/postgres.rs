@@ -12,6 +12,8 @@ mod copy;
 mod database;
 mod encode;
 mod failure;
+mod generation;
+mod history;
 mod loader;
 mod numeric;
 mod plan;
@@ -20,9 +22,14 @@ mod staging;
 mod target;
 mod trial;
 
+pub(crate) use failure::may_pass;
+pub use history::{Described, reset, roll_back};
 pub use loader::PostgresSink;
 pub use target::PostgresTarget;
 pub use trial::try_out;
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 /// What to do with a module's database that exists and was loaded by us. One that exists and is empty is always used,
 /// and one that holds anything else is always refused.
@@ -32,9 +39,23 @@ pub enum IfExists {
     Fail,
     /// Go on behind its checkpoint; refuse it when it was loaded from something else.
     Resume,
-    /// Drop it and begin anew.
+    /// Load anew beside the live tables, and exchange them when all is complete. One that never became complete is
+    /// dropped at once.
     Replace,
 }
+
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// As the server is set up; usually until it is on disk.
+    Server,
+    /// Nothing (`synchronous_commit = off`). When the server crashes, the last commits may be gone; they are then loaded
+    /// again. The last commit of all waits for the disk, and with it everything before.
+    Relaxed,
+}
+
+/// For who never stops a run.
+static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// How modules are loaded.
 #[derive(Clone, Debug)]
@@ -47,6 +68,14 @@ pub struct PostgresOptions {
     pub rows_per_transaction: usize,
     /// Encoded bytes in one transaction, after which it is committed however few its rows are.
     pub bytes_per_transaction: usize,
+    /// What a commit waits for.
+    pub durability: Durability,
+    /// How long a fault that may pass is waited out (a server that restarts, a full disk, a lock), from the last commit.
+    pub retry_time_max: Duration,
+    /// How long a lock of somebody else is waited for at a time.
+    pub lock_time_max: Duration,
+    /// Ends waiting when it is raised.
+    pub stop: &'static AtomicBool,
     /// Rejected events past which loading stops; `None` for no limit.
     pub rejects_max: Option<u64>,
 }
@@ -58,6 +87,10 @@ impl Default for PostgresOptions {
             database_prefix: String::new(),
             rows_per_transaction: 50_000,
             bytes_per_transaction: 16 << 20,
+            durability: Durability::Server,
+            retry_time_max: Duration::from_secs(300),
+            lock_time_max: Duration::from_secs(10),
+            stop: &NEVER,
             rejects_max: None,
         }
     }

@@ -5,6 +5,7 @@
 //! | sink | order | duplicates after a crash and a resume | an event is durable |
 //! |---|---|---|---|
 //! | Postgres | of the stream | none: rows and checkpoint commit together | when its transaction has committed |
+//! | RabbitMQ | of each stream | at most one window, with the same ids; `etl consume` drops them | when the broker has confirmed it and all before |
 //! | JSON lines | of the stream | the whole stream is written again | when the output was flushed at the end |
 //! | null | - | - | never |
 
@@ -21,8 +22,9 @@ pub const EVERYTHING: u64 = u64::MAX;
 /// A destination of events, driven by one thread.
 ///
 /// Whoever drives a sink calls `write` with batches whose positions follow each other without a gap, and then either
-/// `finish` (the stream has ended) or `stop` (it was cut short), once. After an error no method is called any more, and
-/// the sink is dropped; what was durable before stays durable, and nothing of a half-done transaction remains.
+/// `finish` (the stream has ended) or `stop` (it was cut short), once. After [`LoadError::WentBack`] it goes on with the
+/// events behind that position. After any other error no method is called any more, and the sink is dropped; what was
+/// durable before stays durable, and nothing of a half-done transaction remains.
 pub trait Sink: Send {
     /// Name for reports: the module's, or `jsonl`.
     fn name(&self) -> &str;
@@ -38,6 +40,11 @@ pub trait Sink: Send {
 
     /// Takes a batch. It need not be durable on return; see [`Sink::durable_position`].
     fn write(&mut self, batch: &Arc<EventBatch>) -> Result<(), LoadError>;
+
+    /// Makes durable what was taken so far; more may come.
+    fn settle(&mut self) -> Result<(), LoadError> {
+        Ok(())
+    }
 
     /// The stream has ended: makes all of it durable and completes the destination (indexes, statistics, flag).
     fn finish(&mut self) -> Result<SinkReport, LoadError>;
@@ -63,6 +70,8 @@ pub struct SinkReport {
     pub passed_over: u64,
     /// Events that couldn't take effect, each with its reason in the database's `etl.rejected`.
     pub rejected: u64,
+    /// Events that came or were sent more than once and took effect once, this run.
+    pub repeated: u64,
     /// Rows by table, in order of the tables' names.
     pub tables: Vec<TableRows>,
     /// Time from opening the sink to its end, this run.

@@ -1,7 +1,6 @@
 //! Loaders that are killed, cut off and started again: the tables equal those of an undisturbed run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use etl_load::LoadError;
 use etl_load::module::Module;
@@ -17,13 +16,13 @@ const PROTO: &str =
 const MODULE: &str = "[on.A]\ncopy = \"a\"\n[on.B]\ncopy = \"b\"\n";
 const SCHEMA: &str = "CREATE TABLE a (position bigint, n integer, s varchar(8) CHECK (s <> 'worse')); CREATE TABLE b (position bigint, n integer);";
 const INDEXES: &str = "ALTER TABLE a ADD PRIMARY KEY (position); ALTER TABLE b ADD PRIMARY KEY (position);";
-const EVENTS: usize = 3_000;
+pub(crate) const EVENTS: usize = 3_000;
 
 /// Numbers that look random and are the same in every run (SplitMix64).
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -47,7 +46,7 @@ fn stream(catalog: &Arc<EventCatalog>) -> Stream {
 }
 
 /// Everything that a run leaves behind, times excepted.
-fn content(server: &Server, module: &str) -> Vec<String> {
+pub(crate) fn content(server: &Server, module: &str) -> Vec<String> {
     let sql = "SELECT md5(string_agg(x::text, ',' ORDER BY position)), count(*) FROM a x
         UNION ALL SELECT md5(string_agg(x::text, ',' ORDER BY position)), count(*) FROM b x
         UNION ALL SELECT md5(string_agg(x::text, ',' ORDER BY position)), count(*) FROM etl.rejected x
@@ -55,21 +54,25 @@ fn content(server: &Server, module: &str) -> Vec<String> {
     server.query(module, sql)
 }
 
-struct Case {
-    server: Server,
-    catalog: Arc<EventCatalog>,
+pub(crate) struct Case {
+    pub(crate) server: Server,
+    pub(crate) catalog: Arc<EventCatalog>,
     folder: tempfile::TempDir,
-    stream: Stream,
+    pub(crate) stream: Stream,
 }
 
 impl Case {
     fn new(name: &str) -> Case {
+        Case::on(Server::start(name))
+    }
+
+    pub(crate) fn on(server: Server) -> Case {
         let catalog = catalog(PROTO);
-        let (server, folder) = (Server::start(name), tempfile::tempdir().unwrap());
+        let folder = tempfile::tempdir().unwrap();
         Case { server, folder, stream: stream(&catalog), catalog }
     }
 
-    fn module(&self, name: &str) -> Module {
+    pub(crate) fn module(&self, name: &str) -> Module {
         let toml = format!("name = \"{name}\"\n{MODULE}");
         module(&self.folder.path().join(name), &self.catalog, &toml, SCHEMA, INDEXES).unwrap()
     }
@@ -79,7 +82,7 @@ impl Case {
         PostgresSink::open(&self.server.target(), module, &self.catalog, &fingerprint(), &options).unwrap()
     }
 
-    fn undisturbed(&self) -> Vec<String> {
+    pub(crate) fn undisturbed(&self) -> Vec<String> {
         let module = self.module("calm");
         let report = self.server.load(&module, &self.catalog, &self.stream.batches(EVENTS)).unwrap();
         assert_eq!(report.taken + report.passed_over + report.rejected, EVENTS as u64);
@@ -88,7 +91,7 @@ impl Case {
     }
 }
 
-fn write_all(sink: &mut PostgresSink, batches: &[Arc<EventBatch>]) -> Result<(), LoadError> {
+pub(crate) fn write_all(sink: &mut PostgresSink, batches: &[Arc<EventBatch>]) -> Result<(), LoadError> {
     batches.iter().try_for_each(|batch| sink.write(batch))
 }
 
@@ -113,44 +116,6 @@ fn a_loader_that_vanishes_anywhere_is_resumed() {
     let mut sink = case.open(&module, 100);
     write_all(&mut sink, &case.stream.batches(64)).unwrap();
     assert_eq!(sink.finish().unwrap().resumed_after, last);
-    assert_eq!(content(&case.server, "shaken"), calm);
-}
-
-/// Sessions are ended at a random moment, in the middle of a statement or of nothing, and for sure before some batch.
-#[test]
-fn a_session_ended_by_the_server_is_resumed() {
-    let case = Case::new("ended");
-    let calm = case.undisturbed();
-    let module = case.module("shaken");
-    let mut numbers = Numbers(2);
-    let terminate = format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'etl'",
-        case.server.database("shaken")
-    );
-    let end_session = || case.server.query_database("postgres", &terminate);
-    for _ in 0..8 {
-        let mut sink = case.open(&module, 40);
-        let batches = case.stream.batches(50);
-        let ahead = sink.durable_position() as usize / 50 + 1;
-        let last_words = batches.len().min(ahead + numbers.below(12));
-        let pause = Duration::from_micros(numbers.below(30_000) as u64);
-        let result = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                std::thread::sleep(pause);
-                end_session();
-            });
-            write_all(&mut sink, &batches[..last_words])?;
-            end_session();
-            write_all(&mut sink, &batches[last_words..])?;
-            sink.finish()
-        });
-        let error = result.expect_err("the session was ended before the last batch");
-        assert!(matches!(error, LoadError::Postgres { .. }), "{error}");
-        assert!(error.to_string().contains("run the same command again"), "{error}");
-    }
-    let mut sink = case.open(&module, 40);
-    write_all(&mut sink, &case.stream.batches(50)).unwrap();
-    assert!(sink.finish().unwrap().complete);
     assert_eq!(content(&case.server, "shaken"), calm);
 }
 

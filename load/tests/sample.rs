@@ -30,8 +30,9 @@ fn the_modules_of_the_sample_fit_their_events() {
     for event_type in &catalog.types {
         stream.json(&event_type.name, "{}");
     }
-    let batches = stream.batches(5).into_iter().map(|batch| Ok::<_, String>(EventBatch::clone(&batch)));
-    let outcome = Drive::new(sinks, 2).run(batches, &AtomicBool::new(false));
+    let batches = stream.batches(5);
+    let pass = |_| Ok::<_, String>(batches.iter().map(|batch| Ok(EventBatch::clone(batch))));
+    let outcome = Drive::new(sinks, 1_000).run(pass, &AtomicBool::new(false));
     assert!(matches!(outcome.ending, Ending::Finished));
     for sink in outcome.sinks {
         let report = sink.result.unwrap_or_else(|error| panic!("{error}"));

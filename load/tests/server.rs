@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use etl_fixtures::postgres::TestPostgres;
+use etl_fixtures::postgres::{PrivatePostgres, TestPostgres};
 use etl_load::LoadError;
 use etl_load::module::Module;
 use etl_load::postgres::{IfExists, PostgresOptions, PostgresSink, PostgresTarget};
@@ -24,6 +24,13 @@ impl Server {
         let server = Server { postgres, prefix: format!("etl_test_{}_{test}_", std::process::id()) };
         server.drop_databases();
         server
+    }
+
+    /// A private server, which a test may treat as it likes.
+    pub(crate) fn private(test: &str) -> (Server, PrivatePostgres) {
+        let private = PrivatePostgres::temporary().unwrap();
+        let postgres = TestPostgres::Running(private.url());
+        (Server { postgres, prefix: format!("etl_test_{test}_") }, private)
     }
 
     pub(crate) fn target(&self) -> PostgresTarget {
@@ -60,6 +67,11 @@ impl Server {
     /// Runs SQL in a module's database and gives back its rows, columns joined by `|`, NULL as `-`.
     pub(crate) fn query(&self, module: &str, sql: &str) -> Vec<String> {
         self.query_database(&self.database(module), sql)
+    }
+
+    /// Counts the databases of a module: one or none.
+    pub(crate) fn existing(&self, module: &str) -> String {
+        format!("SELECT count(*) FROM pg_database WHERE datname = '{}'", self.database(module))
     }
 
     pub(crate) fn query_database(&self, database: &str, sql: &str) -> Vec<String> {

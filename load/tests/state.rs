@@ -58,7 +58,17 @@ fn a_loaded_database_is_refused_resumed_or_replaced() {
     anew.write(&batches[0]).unwrap();
     anew.stop().unwrap();
     drop(anew);
-    assert_eq!(server.query("m", "SELECT count(*) FROM a"), ["6"]);
+    // What is live stays so until the new tables are complete.
+    assert_eq!(server.query("m", "SELECT count(*) FROM a"), ["30"]);
+    let mut anew = open(IfExists::Replace, &other).unwrap();
+    assert_eq!(anew.durable_position(), 7, "it goes on where the other one stopped");
+    for batch in &batches {
+        anew.write(batch).unwrap();
+    }
+    assert!(anew.finish().unwrap().complete);
+    drop(anew);
+    assert_eq!(server.query("m", "SELECT count(*) FROM a"), ["30"]);
+    assert_eq!(open(IfExists::Resume, &other).unwrap().durable_position(), EVERYTHING);
 }
 
 #[test]

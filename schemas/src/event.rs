@@ -4,9 +4,11 @@
 //! are never copied on the way: a batch is a vector of 32-byte headers that point into them.
 
 mod batch;
+mod builder;
 mod catalog;
 mod key;
 
 pub use batch::{Event, EventBatch, EventHeader};
+pub use builder::BatchBuilder;
 pub use catalog::{CatalogError, ENGINE_FIELDS, EventCatalog, EventField, EventFieldKind, EventType};
 pub use key::{EventKey, put_integer_key, put_text_key, put_uuid_key};

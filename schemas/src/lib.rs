@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod dump;
 pub mod event;
+pub mod percent;
 pub mod project;
 pub mod sql_type;
 pub mod table;

@@ -4,7 +4,12 @@
 //! Secrets never stand in the file: a setting may name environment variables as `${VAR}`, read when the setting is
 //! used, so that `etl check` needs none of them.
 
+mod after;
+mod casts;
+mod client;
+mod queue;
 mod setting;
+mod source;
 mod toml_file;
 
 use std::collections::BTreeMap;
@@ -15,7 +20,13 @@ use serde_spanned::Spanned;
 use thiserror::Error;
 use uuid::Uuid;
 
+use after::FileAfter;
+pub use after::{After, EventFieldName};
+pub use casts::Cast;
+pub use client::SourceClient;
+pub use queue::QueueKind;
 pub use setting::Setting;
+pub use source::{Consistency, Source};
 pub use toml_file::parse_toml;
 
 use crate::diagnostic::Diagnostic;
@@ -59,21 +70,12 @@ pub struct Project {
     pub source: Option<Source>,
     /// `[tables]`
     pub tables: Tables,
+    /// `[casts]`
+    pub casts: Vec<Cast>,
     /// `[targets.<name>]`
     pub targets: BTreeMap<String, Target>,
-}
-
-/// Where the legacy database is.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// `mssql://user@host:port/database?encrypt=login`
-    pub url: Setting,
-    /// The password, most often `${ETL_SOURCE_PASSWORD}`.
-    pub password: Option<Setting>,
-    /// The zone of the legacy clock, an IANA name, for values that carry none.
-    pub time_zone: Option<String>,
-    /// Connections to read with at the same time.
-    pub jobs: Option<usize>,
+    /// `[[after]]`: which events follow from which.
+    pub after: Vec<After>,
 }
 
 /// Which tables are read: patterns like `dbo.*`, `*` standing for any run of characters.
@@ -97,23 +99,29 @@ impl Tables {
 /// Where events go.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// `postgres://user@host:port`, without a database: each module has its own.
+    /// `postgres://user@host:port`, without a database: each module has its own; or `amqp://user@host:port/virtual-host`.
     pub url: Setting,
     /// The password, most often `${...}`.
     pub password: Option<Setting>,
     /// Put before each module's name to make its database's, so that environments share a server: `staging_`.
     pub database_prefix: String,
+    /// What kind of queue a module gets that says none itself.
+    pub queue: QueueKind,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     project: FileProject,
-    source: Option<FileSource>,
+    source: Option<source::FileSource>,
     #[serde(default)]
     tables: FileTables,
     #[serde(default)]
+    casts: BTreeMap<String, Spanned<String>>,
+    #[serde(default)]
     targets: BTreeMap<String, FileTarget>,
+    #[serde(default)]
+    after: Vec<FileAfter>,
 }
 
 #[derive(Deserialize)]
@@ -121,15 +129,6 @@ struct File {
 struct FileProject {
     name: Spanned<String>,
     namespace: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileSource {
-    url: Spanned<String>,
-    password: Option<Spanned<String>>,
-    time_zone: Option<String>,
-    jobs: Option<Spanned<i64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -148,6 +147,7 @@ struct FileTarget {
     password: Option<Spanned<String>>,
     #[serde(default)]
     database_prefix: String,
+    queue: Option<Spanned<String>>,
 }
 
 impl Project {
@@ -172,6 +172,11 @@ impl Project {
         self.folder.join("mappings")
     }
 
+    /// The folder of the derived tables.
+    pub fn derived_folder(&self) -> PathBuf {
+        self.folder.join("derived")
+    }
+
     /// The folder of the modules.
     pub fn modules_folder(&self) -> PathBuf {
         self.folder.join("modules")
@@ -188,23 +193,20 @@ impl Project {
             })?,
         };
         let setting = |value: &Spanned<String>| Setting::new(path, text, value);
-        let source = match &file.source {
-            None => None,
-            Some(source) => Some(Source {
-                url: setting(&source.url)?,
-                password: source.password.as_ref().map(setting).transpose()?,
-                time_zone: source.time_zone.clone(),
-                jobs: source.jobs.as_ref().map(|jobs| checked_jobs(path, text, jobs)).transpose()?,
-            }),
-        };
+        let source = file.source.as_ref().map(|source| source.checked(path, text)).transpose()?;
+        let casts = casts::checked(path, text, &file.casts)?;
         let mut targets = BTreeMap::new();
         for (name, target) in &file.targets {
-            let password = target.password.as_ref().map(setting).transpose()?;
+            let password = target.password.as_ref();
+            let password = password.map(|value| Setting::secret(path, text, "password", value)).transpose()?;
             let (url, database_prefix) = (setting(&target.url)?, target.database_prefix.clone());
-            targets.insert(name.clone(), Target { url, password, database_prefix });
+            let queue = target.queue.as_ref().map(|kind| QueueKind::checked(path, text, kind)).transpose()?;
+            let queue = queue.unwrap_or_default();
+            targets.insert(name.clone(), Target { url, password, database_prefix, queue });
         }
         let tables = Tables { include: file.tables.include, exclude: file.tables.exclude };
-        Ok(Project { folder: folder.to_path_buf(), name, namespace, source, tables, targets })
+        let after = file.after.iter().map(|after| after.checked(path, text)).collect::<Result<_, _>>()?;
+        Ok(Project { folder: folder.to_path_buf(), name, namespace, source, tables, casts, targets, after })
     }
 }
 
@@ -217,13 +219,6 @@ fn checked_name(path: &Path, text: &str, name: &Spanned<String>) -> Result<Strin
             let diagnostic = Diagnostic::at(path, text, name.span(), "a project's name can't be written like this");
             Err(Box::new(diagnostic.help("use lower-case letters, digits, `_` and `-`")))
         }
-    }
-}
-
-fn checked_jobs(path: &Path, text: &str, jobs: &Spanned<i64>) -> Result<usize, Box<Diagnostic>> {
-    match usize::try_from(*jobs.get_ref()) {
-        Ok(number @ 1..=256) => Ok(number),
-        _ => Err(Box::new(Diagnostic::at(path, text, jobs.span(), "`jobs` is a number from 1 to 256"))),
     }
 }
 
@@ -277,6 +272,18 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_named_or_left_to_choose() {
+        let client = |line: &str| parse(&format!("[project]\nname = \"x\"\n[source]\nurl = \"mssql://h/d\"\n{line}\n"));
+        assert_eq!(client("").unwrap().source.unwrap().client, SourceClient::Auto);
+        for known in SourceClient::ALL {
+            assert_eq!(client(&format!("client = \"{known}\"")).unwrap().source.unwrap().client, known);
+        }
+        let refused = client("client = \"mssql\"").unwrap_err();
+        assert_eq!((refused.line, refused.column), (5, 10));
+        assert!(refused.to_string().contains("mssql-tds"), "{refused}");
+    }
+
+    #[test]
     fn tables_are_selected_by_patterns() {
         let tables = Tables { include: vec!["dbo.*".into()], exclude: vec!["*_bak".into(), "dbo.Tmp*x*".into()] };
         assert!(tables.selects("dbo.Messages"));
@@ -284,6 +291,22 @@ mod tests {
         assert!(!tables.selects("dbo.Messages_bak"));
         assert!(!tables.selects("dbo.tmp1x2"));
         assert!(!tables.selects("audit.Log"));
+    }
+
+    #[test]
+    fn what_follows_from_what_names_fields_of_events() {
+        let text = "[project]\nname = \"x\"\n[[after]]\neffect = \"Read.id\"\ncause = \"Sent.id\"\nrepair = true\n";
+        let after = &parse(text).unwrap().after[0];
+        assert_eq!((after.effect.event.as_str(), after.cause.field.as_str(), after.repair), ("Read", "id", true));
+        refused(
+            &text.replace("Sent.id", "Sent"),
+            &expect![[r#"
+                etl.toml:5:9: this names no field of an event
+                  |
+                5 | cause = "Sent"
+                  |         ^^^^^^
+                  = write <event>.<field>, like "MessageSent.message_id""#]],
+        );
     }
 
     #[test]

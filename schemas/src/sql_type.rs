@@ -2,7 +2,11 @@
 //!
 //! A type we don't carry has no variant: [`SqlType::from_catalog`] refuses it by name, before anything is read.
 
+mod declaration;
+
 use std::fmt;
+
+pub use declaration::DeclarationError;
 
 /// A column's type, with what of its declaration decides how it is read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -114,7 +118,20 @@ pub enum Select {
     As(&'static str),
     /// Two expressions that together make the value.
     Pair(&'static str, &'static str),
+    /// Three: what a variant's value is, the value unless it is text, and its text.
+    Triple(&'static str, &'static str, &'static str),
 }
+
+const VARIANT_BASE: &str = "CAST(SQL_VARIANT_PROPERTY({}, 'BaseType') AS nvarchar(128))";
+/// Within a variant as elsewhere, a client that decodes money into a float loses digits; a decimal arrives whole.
+const VARIANT_VALUE: &str = "CASE \
+    WHEN CAST(SQL_VARIANT_PROPERTY({}, 'BaseType') AS nvarchar(128)) IN ('char', 'varchar', 'nchar', 'nvarchar') THEN NULL \
+    WHEN CAST(SQL_VARIANT_PROPERTY({}, 'BaseType') AS nvarchar(128)) IN ('money', 'smallmoney') \
+    THEN CAST(CAST({} AS decimal(19,4)) AS sql_variant) ELSE {} END";
+/// Text comes as any other text does: from whatever code page, and with halves of surrogate pairs.
+const VARIANT_TEXT: &str = "CASE \
+    WHEN CAST(SQL_VARIANT_PROPERTY({}, 'BaseType') AS nvarchar(128)) IN ('char', 'varchar', 'nchar', 'nvarchar') \
+    THEN CAST({} AS nvarchar(max)) END";
 
 /// One row of the type map.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +148,7 @@ impl SqlType {
     /// The type map: how a value of this type is selected, dumped and loaded.
     pub fn carried(&self) -> Carried {
         use FieldKind as F;
-        use Select::{As, Pair, Plain};
+        use Select::{As, Pair, Plain, Triple};
         let (select, field, postgres) = match self {
             SqlType::Bit => (Plain, F::Bool, "boolean"),
             SqlType::TinyInt => (Plain, F::UInt32, "smallint"),
@@ -160,9 +177,7 @@ impl SqlType {
                 (Plain, F::Timestamp, "timestamp")
             }
             SqlType::DateTimeOffset { .. } => (Plain, F::DateTimeOffset, "timestamptz"),
-            SqlType::SqlVariant => {
-                (Pair("CAST(SQL_VARIANT_PROPERTY({}, 'BaseType') AS nvarchar(128))", "{}"), F::Variant, "text")
-            }
+            SqlType::SqlVariant => (Triple(VARIANT_BASE, VARIANT_VALUE, VARIANT_TEXT), F::Variant, "text"),
             SqlType::HierarchyId => (As("{}.ToString()"), F::String, "text"),
             SqlType::Geometry | SqlType::Geography => (Pair("{}.STSrid", "{}.STAsBinary()"), F::Geometry, "bytea"),
             SqlType::Clr { .. } => (As("CAST({} AS varbinary(max))"), F::Bytes, "bytea"),
@@ -172,8 +187,9 @@ impl SqlType {
 
     /// The expressions that a SELECT asks for, given the quoted column and its collation.
     ///
-    /// Text of a collation whose code page clients misread (UTF-8 collations, the MS-DOS code pages 437 and 850 of
-    /// the old `SQL_*_CP437_*`, `SQL_*_CP850_*`) is converted by the server.
+    /// Text of a collation whose code page a client may misread is converted by the server: UTF-8 collations, the MS-DOS
+    /// code pages 437 and 850 of the old `SQL_*_CP437_*` and `SQL_*_CP850_*`, and every code page in which a byte may
+    /// stand for no character, since that byte would fail the whole table.
     pub fn select_expressions(&self, quoted: &str, collation: Option<&str>) -> Vec<String> {
         let narrow = matches!(self, SqlType::Char { .. } | SqlType::VarChar { .. } | SqlType::Text);
         if narrow && collation.is_some_and(is_misread) {
@@ -183,6 +199,9 @@ impl SqlType {
             Select::Plain => vec![quoted.to_string()],
             Select::As(template) => vec![template.replace("{}", quoted)],
             Select::Pair(first, second) => vec![first.replace("{}", quoted), second.replace("{}", quoted)],
+            Select::Triple(first, second, third) => {
+                [first, second, third].map(|template| template.replace("{}", quoted)).into()
+            }
         }
     }
 
@@ -233,9 +252,31 @@ impl SqlType {
     }
 }
 
+/// Languages of collations whose code pages have bytes without a character: 874, 932, 936, 949, 950, 1253, 1255, 1257.
+///
+/// Microsoft Learn, "Collation and Unicode support"; the holes are those of the WHATWG encoding standard's indexes.
+const LANGUAGES_WITH_HOLES: [&str; 10] = [
+    "JAPANESE_",
+    "CHINESE_",
+    "KOREAN_",
+    "THAI_",
+    "GREEK_",
+    "HEBREW_",
+    "ESTONIAN_",
+    "LATVIAN_",
+    "LITHUANIAN_",
+    "DIVEHI_",
+];
+
+/// Code pages with holes, as the names of the old SQL collations have them.
+const CODE_PAGES_MISREAD: [&str; 10] =
+    ["_CP437_", "_CP850_", "_CP874_", "_CP932_", "_CP936_", "_CP949_", "_CP950_", "_CP1253_", "_CP1255_", "_CP1257_"];
+
 fn is_misread(collation: &str) -> bool {
     let upper = collation.to_ascii_uppercase();
-    upper.ends_with("_UTF8") || upper.contains("_CP437_") || upper.contains("_CP850_")
+    upper.ends_with("_UTF8")
+        || CODE_PAGES_MISREAD.iter().any(|page| upper.contains(page))
+        || LANGUAGES_WITH_HOLES.iter().any(|language| upper.starts_with(language))
 }
 
 /// The type as a CREATE TABLE would write it, `nvarchar(50)`.

@@ -154,6 +154,19 @@ impl<'a> WireReader<'a> {
     }
 
     fn long_varint(&mut self) -> Result<u64, WireError> {
+        if let Some(word) = self.rest.first_chunk() {
+            let word = u64::from_le_bytes(*word);
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let bits = ends.trailing_zeros() + 1;
+                self.rest = &self.rest[bits as usize / 8..];
+                return Ok(seven_bits_of_each(word & (u64::MAX >> (64 - bits))));
+            }
+        }
+        self.varint_by_bytes()
+    }
+
+    fn varint_by_bytes(&mut self) -> Result<u64, WireError> {
         let mut value = 0u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f).wrapping_shl(7 * index as u32);
@@ -195,15 +208,42 @@ impl<'a> WireReader<'a> {
         if number == 0 || number >= 1 << 29 {
             return Err(WireError::FieldNumber(number));
         }
-        let value = match (key & 7) as u8 {
+        Ok(Some((number as u32, self.value((key & 7) as u8)?)))
+    }
+
+    /// The value behind a key that said this wire type.
+    #[inline]
+    pub(crate) fn value(&mut self, wire_type: u8) -> Result<WireValue<'a>, WireError> {
+        Ok(match wire_type {
             VARINT => WireValue::Varint(self.varint()?),
             LENGTH => WireValue::Bytes(self.delimited()?),
             FIXED64 => WireValue::Fixed64(u64::from_le_bytes(fixed(self.take(8)?))),
             FIXED32 => WireValue::Fixed32(u32::from_le_bytes(fixed(self.take(4)?))),
             other => return Err(WireError::WireType(other)),
-        };
-        Ok(Some((number as u32, value)))
+        })
     }
+}
+
+impl WireReader<'_> {
+    /// Steps over the value behind a key that said this wire type.
+    #[inline]
+    pub(crate) fn skip(&mut self, wire_type: u8) -> Result<(), WireError> {
+        match wire_type {
+            VARINT => self.varint().map(|_| ()),
+            LENGTH => self.delimited().map(|_| ()),
+            FIXED64 => self.take(8).map(|_| ()),
+            FIXED32 => self.take(4).map(|_| ()),
+            other => Err(WireError::WireType(other)),
+        }
+    }
+}
+
+/// Brings the lower seven bits of all eight bytes together.
+#[inline]
+fn seven_bits_of_each(word: u64) -> u64 {
+    let pairs = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -239,6 +279,24 @@ mod tests {
             let mut reader = WireReader::new(&out);
             prop_assert_eq!(reader.varint(), Ok(value));
             prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
+        fn varints_are_read_alike_whatever_follows(value: u64, shift in 0u32..64, rest: Vec<u8>) {
+            let mut out = Vec::new();
+            put_varint(&mut out, value >> shift);
+            let length = out.len();
+            out.extend_from_slice(&rest);
+            let mut reader = WireReader::new(&out);
+            prop_assert_eq!(reader.varint(), Ok(value >> shift));
+            prop_assert_eq!(reader.remaining(), out.len() - length);
+        }
+
+        #[test]
+        fn any_bytes_are_the_same_varint_read_by_bytes(bytes: Vec<u8>) {
+            let (mut fast, mut plain) = (WireReader::new(&bytes), WireReader::new(&bytes));
+            prop_assert_eq!(fast.varint(), plain.varint_by_bytes());
+            prop_assert_eq!(fast.remaining(), plain.remaining());
         }
 
         #[test]

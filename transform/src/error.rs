@@ -112,6 +112,25 @@ pub enum TransformError {
         /// What had been released.
         released: String,
     },
+    /// A key of two events: ids are made from it, so both would have one id.
+    #[error(
+        "two events {event} have the same key at different times, and so the same id: {first}; and {second}; make `key` \
+         of the mapping tell these rows apart"
+    )]
+    RepeatedKey {
+        /// The type.
+        event: String,
+        /// Where the first comes from: file, block, row, mapping, time.
+        first: String,
+        /// The same of the second.
+        second: String,
+    },
+    /// There is no such row to explain.
+    #[error("{message}")]
+    Explain {
+        /// What is asked for and isn't there, and how to ask.
+        message: String,
+    },
     /// A thread can't be started.
     #[error("a worker thread can't be started: {0}")]
     Thread(#[source] io::Error),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use etl_schemas::table::TableName;
+use etl_schemas::ticks::Ticks;
 
 /// One table that drives mappings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,43 @@ pub struct MappingLedger {
     pub duplicates: u64,
 }
 
+/// One constraint of the project: effects come after their causes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CausalityLedger {
+    /// `MessageRead.message_id`
+    pub effect: String,
+    /// `MessageSent.message_id`
+    pub cause: String,
+    /// Effects that name a cause.
+    pub effects: u64,
+    /// Of these, effects that came before it.
+    pub early: u64,
+    /// Early effects that were moved behind their cause: none where the project doesn't say `repair`, else all but those
+    /// whose cause is at the end of the year 9999.
+    pub moved: u64,
+    /// Effects for which no cause ever came.
+    pub without_cause: u64,
+    /// The worst offenders, those first that were the earliest before their cause; ten at most.
+    pub worst: Vec<Offender>,
+}
+
+/// An effect that came before its cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offender {
+    /// The row's table.
+    pub table: TableName,
+    /// The row's key, `Id=17`.
+    pub row: String,
+    /// The event's key.
+    pub key: String,
+    /// The event's stream.
+    pub stream: String,
+    /// When the effect happened, by the source.
+    pub effect_at: Ticks,
+    /// When its first cause did.
+    pub cause_at: Ticks,
+}
+
 /// What became of every row of a dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -49,6 +87,8 @@ pub struct Ledger {
     pub lookups: Vec<(TableName, u64)>,
     /// Tables that no mapping reads, and their rows.
     pub unread: Vec<(TableName, u64)>,
+    /// The project's constraints, in the order of `etl.toml`; counted when the stream was read to its end.
+    pub causality: Vec<CausalityLedger>,
     /// Events that were released.
     pub events: u64,
     /// Whether the stream was read to its end.

@@ -8,8 +8,11 @@
 //! and gives an [`EventStream`]. There is no network and nothing async here. The same dump, mappings and project give
 //! the same events in the same order, whatever the number of threads and the memory.
 
+mod causality;
 pub mod decimal;
+mod derived;
 mod error;
+mod explain;
 pub mod expression;
 mod ledger;
 mod mapping;
@@ -19,9 +22,11 @@ mod scan;
 mod stream;
 pub mod zone;
 
+pub use derived::materialise;
 pub use error::TransformError;
-pub use ledger::{Ledger, MappingLedger, TableLedger};
+pub use explain::{Explanation, MappingExplanation, RowOutcome, ValueExplanation, explain};
+pub use ledger::{CausalityLedger, Ledger, MappingLedger, Offender, TableLedger};
 pub use mapping::{Mappings, Program, compile};
-pub use order::{MappingPlan, Strategy};
+pub use order::{MappingPlan, Strategy, Window};
 pub use quarantine::quarantine_schema;
-pub use stream::{EventStream, Progress, RunOptions, plan, run};
+pub use stream::{EventStream, Progress, RunOptions, plan, run, seek};

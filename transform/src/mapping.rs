@@ -10,12 +10,14 @@ mod dialect;
 mod fingerprint;
 mod function;
 mod mapper;
+mod operator;
 mod pattern;
 mod program;
 mod scope;
 mod source;
 mod statement;
 mod temporal;
+mod text;
 mod typed;
 
 use std::collections::HashMap;
@@ -30,11 +32,15 @@ use etl_schemas::table::TableSchema;
 pub use program::Program;
 pub(crate) use program::{FieldAssignment, Join, LookupTable, Mapping, TableScan};
 pub(crate) use scope::column_type;
+pub(crate) use source::SourceFile;
+pub(crate) use text::{ConditionText, MappingText};
 
+use crate::causality;
+use crate::derived::{self, DerivedTable};
 use crate::error::TransformError;
 use crate::zone::Zone;
 use mapper::Mapper;
-use source::SourceFile;
+
 use statement::MappingStatement;
 
 /// The parser and the trees recurse, so they get a stack of their own, whatever thread calls.
@@ -44,31 +50,34 @@ const STACK_BYTES: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Mappings {
     files: Vec<SourceFile>,
+    /// `derived/*.sql`: path and text.
+    derived: Vec<(PathBuf, String)>,
 }
 
 impl Mappings {
     /// Reads `mappings/*.sql`, in the order of their names.
     pub fn load(project: &Project) -> Result<Mappings, TransformError> {
         let folder = project.mappings_folder();
-        let mut paths =
-            sql_files(&folder).map_err(|source| TransformError::Mappings { path: folder.clone(), source })?;
-        paths.sort();
-        let mut files = Vec::with_capacity(paths.len());
-        for path in paths {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| TransformError::Mappings { path: path.clone(), source })?;
-            let shown = path.strip_prefix(&project.folder).unwrap_or(&path).to_path_buf();
-            files.push(SourceFile::new(shown, text));
+        let texts = texts(project, &folder)?;
+        if texts.is_empty() {
+            return Err(TransformError::NoMappings { folder });
         }
-        match files.is_empty() {
-            true => Err(TransformError::NoMappings { folder }),
-            false => Ok(Mappings { files }),
-        }
+        let derived = project.derived_folder();
+        let derived = if derived.exists() { self::texts(project, &derived)? } else { Vec::new() };
+        Ok(Mappings::from_texts(texts).with_derived(derived))
+    }
+
+    /// Adds texts that make derived tables, as the files in `derived/` do.
+    #[must_use]
+    pub fn with_derived(mut self, texts: impl IntoIterator<Item = (PathBuf, String)>) -> Mappings {
+        self.derived.extend(texts);
+        self
     }
 
     /// From texts that lie in memory, each with the path that messages name.
     pub fn from_texts(texts: impl IntoIterator<Item = (PathBuf, String)>) -> Mappings {
-        Mappings { files: texts.into_iter().map(|(path, text)| SourceFile::new(path, text)).collect() }
+        let files = texts.into_iter().map(|(path, text)| SourceFile::new(path, text)).collect();
+        Mappings { files, derived: Vec::new() }
     }
 
     /// Compiles all files against the dump's tables and the event types. All errors of all files come back together.
@@ -93,6 +102,11 @@ impl Mappings {
         tables: &[TableSchema],
         catalog: &Arc<EventCatalog>,
     ) -> Result<Program, TransformError> {
+        let mut errors = Vec::new();
+        let derived = self.derived_tables(tables, &mut errors);
+        let mut all = tables.to_vec();
+        all.extend(derived.iter().map(|table| table.schema.clone()));
+        let tables = all.as_slice();
         let mut mapper = Mapper {
             tables,
             catalog,
@@ -102,7 +116,7 @@ impl Mappings {
             lookups: Vec::new(),
             mappings: Vec::new(),
             keys: HashMap::new(),
-            errors: Vec::new(),
+            errors,
         };
         let mut canonical = Vec::new();
         for file in &self.files {
@@ -112,13 +126,17 @@ impl Mappings {
                 canonical.push(statement.canonical);
             }
         }
+        let constraints = causality::compile(&project.after, catalog).unwrap_or_else(|errors| {
+            mapper.errors.extend(errors);
+            Vec::new()
+        });
         if !mapper.errors.is_empty() {
             mapper.errors.sort_by(|left, right| {
                 (&left.file, left.line, left.column).cmp(&(&right.file, right.line, right.column))
             });
             return Err(TransformError::Invalid(mapper.errors));
         }
-        let fingerprint = fingerprint::fingerprint(&canonical, catalog, mapper.zone.as_deref());
+        let fingerprint = fingerprint::fingerprint(&canonical, catalog, mapper.zone.as_deref(), &constraints, &derived);
         let read = |table: &&TableSchema| {
             mapper.scans.iter().any(|scan| scan.table.name == table.name)
                 || mapper.lookups.iter().any(|lookup| lookup.table.name == table.name)
@@ -130,8 +148,26 @@ impl Mappings {
             scans: mapper.scans,
             lookups: mapper.lookups,
             unread,
+            constraints,
+            derived,
             fingerprint,
         })
+    }
+
+    /// The derived tables, each with a name of its own and a query that fits it.
+    fn derived_tables(&self, tables: &[TableSchema], errors: &mut Vec<Diagnostic>) -> Vec<DerivedTable> {
+        let mut found: Vec<DerivedTable> = Vec::new();
+        for (path, text) in &self.derived {
+            for table in derived::statements(path, text, errors) {
+                let name = &table.schema.name;
+                match found.iter().map(|known| &known.schema).chain(tables).any(|known| known.name == *name) {
+                    true => errors.push(table.twice()),
+                    false => found.push(table),
+                }
+            }
+        }
+        errors.extend(derived::check(&found, tables));
+        found
     }
 }
 
@@ -142,6 +178,19 @@ pub fn compile(
     catalog: &Arc<EventCatalog>,
 ) -> Result<Program, TransformError> {
     Mappings::load(project)?.compile(project, tables, catalog)
+}
+
+/// The `.sql` files of a folder, by name: path within the project, and text.
+fn texts(project: &Project, folder: &Path) -> Result<Vec<(PathBuf, String)>, TransformError> {
+    let failed = |path: &Path, source| TransformError::Mappings { path: path.to_path_buf(), source };
+    let mut paths = sql_files(folder).map_err(|source| failed(folder, source))?;
+    paths.sort();
+    let mut texts = Vec::with_capacity(paths.len());
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(|source| failed(&path, source))?;
+        texts.push((path.strip_prefix(&project.folder).unwrap_or(&path).to_path_buf(), text));
+    }
+    Ok(texts)
 }
 
 fn sql_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {

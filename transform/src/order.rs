@@ -7,13 +7,17 @@
 
 mod cursor;
 mod entry;
+mod keys;
 mod merge;
 mod plan;
 mod spill;
 mod spill_folder;
+mod window;
 
 pub(crate) use entry::{Entry, Run};
+pub(crate) use keys::{KeyCheck, Origin, Repeated};
 pub(crate) use merge::{Duplicate, Merge};
-pub(crate) use plan::Plan;
 pub use plan::{MappingPlan, Strategy};
+pub(crate) use plan::{Plan, PlannedBlock};
 pub(crate) use spill_folder::SpillFolder;
+pub use window::Window;

@@ -10,9 +10,12 @@ mod decode;
 mod emit;
 mod key_text;
 mod lookup;
+mod trace;
 mod workers;
 
-pub(crate) use block::ScannedBlock;
+pub(crate) use block::{ScannedBlock, TableScanner};
+pub(crate) use decode::value_of;
 pub(crate) use key_text::key_text;
 pub(crate) use lookup::Lookups;
+pub(crate) use trace::{Trace, TraceOutcome};
 pub(crate) use workers::{Source, Workers};

@@ -5,6 +5,7 @@
 //! with an error that names file and block, and no event behind it is released.
 
 mod account;
+mod offenders;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +13,11 @@ use std::sync::Arc;
 use etl_schemas::dump::{Dump, Part};
 use etl_schemas::event::EventBatch;
 
+use crate::causality::{self, Causality, Constraint, Numbering, Observer, Tally};
 use crate::error::TransformError;
 use crate::ledger::Ledger;
 use crate::mapping::Program;
-use crate::order::{MappingPlan, Merge, Plan, SpillFolder};
+use crate::order::{KeyCheck, MappingPlan, Merge, Plan, PlannedBlock, SpillFolder, Window};
 use crate::scan::{Lookups, Source, Workers};
 use account::Account;
 
@@ -52,7 +54,7 @@ pub struct Progress {
     pub rows_read: u64,
     /// Rows that they have.
     pub rows_all: u64,
-    /// Events released.
+    /// Events given.
     pub events: u64,
     /// Events that went by way of the disk.
     pub events_spilled: u64,
@@ -70,8 +72,16 @@ pub struct EventStream {
     source: Arc<Source>,
     workers: Workers,
     merge: Merge,
+    keys: KeyCheck,
     account: Account,
+    /// Gathers what constraints are counted by, where there are any.
+    observer: Option<Observer>,
+    /// What was found for the constraints that are repaired.
+    repaired: Vec<Tally>,
     rows_all: u64,
+    window: Window,
+    /// Events given; the merge counts those outside the window as well.
+    given: u64,
     /// The last batch was given, or an error ended the stream.
     done: bool,
     failed: bool,
@@ -79,20 +89,55 @@ pub struct EventStream {
 
 /// Starts a run.
 pub fn run(program: &Arc<Program>, dump: &Arc<Dump>, options: &RunOptions) -> Result<EventStream, TransformError> {
+    seek(program, dump, options, Window::default())
+}
+
+/// Starts a run over the events of a window: the same events as in a whole run, in the same order. Blocks whose zone maps
+/// rule such events out aren't read, so positions count from the window's first event, and the ledger stays incomplete.
+pub fn seek(
+    program: &Arc<Program>,
+    dump: &Arc<Dump>,
+    options: &RunOptions,
+    window: Window,
+) -> Result<EventStream, TransformError> {
     let parts = open_parts(program, dump)?;
     let plan = Plan::new(program, &parts);
     let lookups = Lookups::load(program, dump, options.memory_bytes / 2)?;
-    let taken = lookups.bytes() + 2 * options.threads.max(1) * BLOCK_BYTES_ON_THE_WAY;
+    let causality = Causality::default();
+    let (program, dump) = (Arc::clone(program), Arc::clone(dump));
+    let source = Source { program, dump, parts, plan, lookups, causality };
+    let (mut source, repaired) = causality::repair(source, options)?;
+    let numbering = Numbering::new(&source.parts);
+    // A part of the events doesn't tell whether a cause ever comes.
+    let is_watched = |constraint: &Constraint| !constraint.repair && window == Window::default();
+    source.causality = Causality::new(&source.program, numbering, repaired.moves, is_watched);
+    let Source { program, parts, plan, causality, .. } = &mut source;
+    plan.keep(program, parts, window, |planned| causality.moves_within(planned));
+    let observer_bytes =
+        if source.causality.watches() { (options.memory_bytes / 8).clamp(1 << 20, 64 << 20) } else { 0 };
+    let taken = source.lookups.bytes() + observer_bytes + 2 * options.threads.max(1) * BLOCK_BYTES_ON_THE_WAY;
     let budget_bytes = options.memory_bytes.saturating_sub(taken).max(MERGE_BYTES_LEAST);
-    let folder = SpillFolder::create(&options.work_folder)?;
-    let account = Account::new(program, dump, options)?;
-    let rows_all = parts.iter().flatten().map(Part::rows).sum();
-    let source = Arc::new(Source { program: Arc::clone(program), dump: Arc::clone(dump), parts, plan, lookups });
+    let mut folder = SpillFolder::create(&options.work_folder)?;
+    let keys = KeyCheck::create(&source.program, &source.parts, &mut folder)?;
+    let account = Account::new(&source.program, &source.dump, options)?;
+    let rows =
+        |planned: &PlannedBlock| u64::from(source.parts[planned.scan][planned.part].blocks()[planned.block].rows);
+    let rows_all = source.plan.blocks.iter().map(rows).sum();
+    let observer = match source.causality.watches() {
+        true => Some(Observer::new(SpillFolder::create(&options.work_folder)?, observer_bytes)),
+        false => None,
+    };
+    let source = Arc::new(source);
     Ok(EventStream {
         workers: Workers::start(&source, options.threads)?,
-        merge: Merge::new(Arc::clone(&program.catalog), folder, budget_bytes),
+        merge: Merge::new(Arc::clone(&source.program.catalog), folder, budget_bytes),
+        keys,
         account,
+        observer,
+        repaired: repaired.tallies,
         rows_all,
+        window,
+        given: 0,
         source,
         done: false,
         failed: false,
@@ -105,7 +150,7 @@ pub fn plan(program: &Program, dump: &Dump) -> Result<Vec<MappingPlan>, Transfor
     Ok(Plan::new(program, &parts).describe(program, &parts))
 }
 
-fn open_parts(program: &Program, dump: &Dump) -> Result<Vec<Vec<Part>>, TransformError> {
+pub(crate) fn open_parts(program: &Program, dump: &Dump) -> Result<Vec<Vec<Part>>, TransformError> {
     let mut all = Vec::with_capacity(program.scans.len());
     for scan in &program.scans {
         let table = dump.table(&scan.table.name).ok_or_else(|| TransformError::OtherDump {
@@ -116,6 +161,15 @@ fn open_parts(program: &Program, dump: &Dump) -> Result<Vec<Vec<Part>>, Transfor
         all.push(parts?);
     }
     Ok(all)
+}
+
+/// Batch after batch, as [`EventStream::next_batch`] gives them; [`EventStream::finish`] gives the ledger afterwards.
+impl Iterator for EventStream {
+    type Item = Result<EventBatch, TransformError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_batch().transpose()
+    }
 }
 
 impl EventStream {
@@ -140,16 +194,49 @@ impl EventStream {
                 self.account.duplicate(&self.source, &duplicate)?;
             }
             if let Some(batch) = batch {
-                self.account.released(self.merge.events());
-                return Ok(Some(batch));
+                let (batch, is_last) = self.within(batch);
+                self.account.released(self.given);
+                match (batch.is_empty(), is_last) {
+                    (false, _) => return Ok(Some(batch)),
+                    (true, true) => return Ok(None),
+                    (true, false) => continue,
+                }
             }
             let place = self.workers.read();
-            let Some(scanned) = self.workers.next() else { return Ok(None) };
-            let scanned = scanned?;
+            let Some(scanned) = self.workers.next() else { return self.end() };
+            let mut scanned = scanned?;
             self.account.block(&self.source, place, &scanned)?;
+            if let Some(observer) = &mut self.observer {
+                observer.add(&mut scanned)?;
+            }
             for (_, run) in scanned.runs {
+                if let Some(repeated) = self.keys.look_at(&run)? {
+                    return Err(self.source.repeated_key(&repeated));
+                }
                 self.merge.add(run);
             }
+        }
+    }
+
+    /// Every event is released; what is left is whether each had a key of its own.
+    fn end(&mut self) -> Result<Option<EventBatch>, TransformError> {
+        match self.keys.finish()? {
+            Some(repeated) => Err(self.source.repeated_key(&repeated)),
+            None => Ok(None),
+        }
+    }
+
+    /// The part of a batch that lies in the window, and whether all that follows is behind it.
+    fn within(&mut self, batch: EventBatch) -> (EventBatch, bool) {
+        let headers = batch.headers();
+        let start = headers.partition_point(|header| self.window.is_after(header.occurred_at));
+        let end = headers.partition_point(|header| !self.window.is_before(header.occurred_at));
+        let is_last = end < headers.len();
+        let first = self.given + 1;
+        self.given += end.saturating_sub(start) as u64;
+        match (start, is_last) {
+            (0, false) if first == batch.first_position() => (batch, false),
+            _ => (batch.part(start..end.max(start), first), is_last),
         }
     }
 
@@ -158,7 +245,7 @@ impl EventStream {
         Progress {
             rows_read: self.account.rows_read(),
             rows_all: self.rows_all,
-            events: self.merge.events(),
+            events: self.given,
             events_spilled: self.merge.spilled_events(),
             rejects: self.account.rejects(),
         }
@@ -167,6 +254,14 @@ impl EventStream {
     /// Ends the run and closes the quarantine. The ledger is complete when [`EventStream::next_batch`] gave `None`.
     pub fn finish(self) -> Result<Ledger, TransformError> {
         let complete = self.done && !self.failed;
-        self.account.finish(complete)
+        let observed = match (complete, self.observer) {
+            (true, Some(observer)) => observer.tallies(&self.source.program.constraints)?,
+            _ => Vec::new(),
+        };
+        let causality = match complete && self.window == Window::default() {
+            true => offenders::causality(&self.source, &self.repaired, &observed)?,
+            false => Vec::new(),
+        };
+        self.account.finish(complete, causality)
     }
 }

@@ -18,9 +18,50 @@ use jiff::tz::TimeZoneDatabase;
 pub struct Zone {
     name: String,
     /// `(instant, offset in ticks)`: from this instant on, the offset holds. The first entry begins before all time.
-    changes: Vec<(i64, i64)>,
+    changes: Changes,
     /// The same by wall clock: from `instant + offset` on. Never falls, because no zone's changes are so near.
-    walls: Vec<(i64, i64)>,
+    walls: Changes,
+}
+
+/// Offsets by the time from which they hold. A zone has thousands until the year 9999, and every event asks.
+#[derive(Debug, PartialEq, Eq)]
+struct Changes {
+    /// Time and offset; the first entry begins before all time.
+    entries: Vec<(i64, i64)>,
+    /// For each period the place of the entry that holds at its beginning. A period has few changes.
+    places: Vec<u16>,
+}
+
+/// A period is 2^46 ticks, eighty days.
+const PERIOD_BITS: u32 = 46;
+
+impl Changes {
+    fn new(entries: Vec<(i64, i64)>) -> Changes {
+        let period = |period: i64| Ticks::MIN.0 + (period << PERIOD_BITS);
+        let periods = ((Ticks::MAX.0 - Ticks::MIN.0) >> PERIOD_BITS) + 1;
+        let place = |at: i64| entries.partition_point(|(from, _)| *from <= at) - 1;
+        // Two changes a year until the year 9999 are 20,000; more than 16 bits number no zone has.
+        let places = (0..periods).map(|number| place(period(number)).min(usize::from(u16::MAX)) as u16).collect();
+        Changes { entries, places }
+    }
+
+    /// Place of the last entry that begins at or before `at`.
+    #[inline]
+    fn place(&self, at: i64) -> usize {
+        let period = (at.saturating_sub(Ticks::MIN.0) >> PERIOD_BITS).max(0) as usize;
+        let mut place = if at < Ticks::MIN.0 { 0 } else { usize::from(self.places[period.min(self.places.len() - 1)]) };
+        while let Some((from, _)) = self.entries.get(place + 1)
+            && *from <= at
+        {
+            place += 1;
+        }
+        place
+    }
+
+    #[inline]
+    fn offset(&self, at: i64) -> i64 {
+        self.entries[self.place(at)].1
+    }
 }
 
 fn database() -> &'static TimeZoneDatabase {
@@ -54,6 +95,7 @@ impl Zone {
             }
         }
         let walls = changes.iter().map(|(instant, offset)| (instant.saturating_add(*offset), *offset)).collect();
+        let (changes, walls) = (Changes::new(changes), Changes::new(walls));
         let name = time_zone.iana_name().unwrap_or(iana).to_string();
         Ok(Arc::new(Zone { name, changes, walls }))
     }
@@ -66,36 +108,50 @@ impl Zone {
     /// The instant at which the zone's clock shows `wall`; `None` outside years 0001 to 9999.
     #[inline]
     pub fn to_instant(&self, wall: Ticks) -> Option<Ticks> {
-        Ticks(wall.0 - self.walls[place(&self.walls, wall.0)].1).checked()
+        Ticks(wall.0 - self.walls.offset(wall.0)).checked()
     }
 
     /// What the zone's clock shows at `instant`; `None` outside years 0001 to 9999.
     #[inline]
     pub fn to_wall(&self, instant: Ticks) -> Option<Ticks> {
-        Ticks(instant.0 + self.changes[place(&self.changes, instant.0)].1).checked()
+        Ticks(instant.0 + self.changes.offset(instant.0)).checked()
     }
 
     /// The earliest instant of all wall-clock times from `wall` on. Earlier than `to_instant(wall)` within a skipped
     /// hour only, whose times are moved behind those that follow.
     pub fn earliest_instant(&self, wall: Ticks) -> Ticks {
-        let at = place(&self.walls, wall.0);
-        let own = wall.0 - self.walls[at].1;
-        Ticks(self.changes.get(at + 1).map_or(own, |next| own.min(next.0)))
+        let at = self.walls.place(wall.0);
+        let own = wall.0 - self.walls.entries[at].1;
+        Ticks(self.changes.entries.get(at + 1).map_or(own, |next| own.min(next.0)))
     }
 
     /// The earliest wall-clock time of all instants from `instant` on. Earlier than `to_wall(instant)` just before an
     /// hour is doubled only.
     pub fn earliest_wall(&self, instant: Ticks) -> Ticks {
-        let at = place(&self.changes, instant.0);
-        let own = instant.0 + self.changes[at].1;
-        Ticks(self.walls.get(at + 1).map_or(own, |next| own.min(next.0)))
+        let at = self.changes.place(instant.0);
+        let own = instant.0 + self.changes.entries[at].1;
+        Ticks(self.walls.entries.get(at + 1).map_or(own, |next| own.min(next.0)))
     }
-}
 
-/// Place of the last entry that begins at or before `at`.
-#[inline]
-fn place(table: &[(i64, i64)], at: i64) -> usize {
-    table.partition_point(|(from, _)| *from <= at) - 1
+    /// The latest instant of all wall-clock times up to `wall`. Later than `to_instant(wall)` just behind a skipped hour
+    /// only, whose times are moved behind those that follow.
+    pub fn latest_instant(&self, wall: Ticks) -> Ticks {
+        let at = self.walls.place(wall.0);
+        let entries = &self.walls.entries;
+        let own = wall.0 - entries[at].1;
+        let before = at.checked_sub(1).map(|before| entries[at].0 - 1 - entries[before].1);
+        Ticks(before.map_or(own, |before| own.max(before)))
+    }
+
+    /// The latest wall-clock time of all instants up to `instant`. Later than `to_wall(instant)` just behind the first
+    /// showing of a doubled hour only.
+    pub fn latest_wall(&self, instant: Ticks) -> Ticks {
+        let at = self.changes.place(instant.0);
+        let entries = &self.changes.entries;
+        let own = instant.0 + entries[at].1;
+        let before = at.checked_sub(1).map(|before| entries[at].0 - 1 + entries[before].1);
+        Ticks(before.map_or(own, |before| own.max(before)))
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +200,8 @@ mod tests {
     fn no_later_wall_is_earlier_than_the_bound() {
         for name in ["Europe/Stockholm", "America/Sao_Paulo", "Australia/Lord_Howe", "Pacific/Apia"] {
             let zone = Zone::named(name).unwrap();
-            for change in zone.changes.iter().filter(|change| change.0 > 0 && change.0 < at(2015, 1, 1, 0, 0).0) {
+            for change in zone.changes.entries.iter().filter(|change| change.0 > 0 && change.0 < at(2015, 1, 1, 0, 0).0)
+            {
                 let walls: Vec<Ticks> = (-300..300).map(|step| Ticks(change.0 + step * 600 * PER_SECOND)).collect();
                 let mut least = (i64::MAX, i64::MAX);
                 for wall in walls.iter().rev() {

@@ -134,6 +134,35 @@ fn hostile_rows_lie_in_quarantine_with_their_reasons() {
     }
 }
 
+/// Our own writer can't make such text, but the format is open to others.
+#[test]
+fn text_that_is_no_utf8_lies_in_quarantine() {
+    let folder = tempfile::tempdir().unwrap();
+    let columns = |body| {
+        let others = [("Id", SqlType::Int), ("At", SqlType::DateTime), ("Body", body)];
+        table("M", &others, Some("Id"))
+    };
+    let schema = columns(SqlType::NVarChar { length: None });
+    let row = |id: i64, body: &[u8]| vec![Data::Int(id), noon(1), Data::Bytes(body.to_vec())];
+    let rows = vec![row(1, b"good"), row(2, b"\xc3\x28"), row(3, b"\xed\xa0\x80"), row(4, "så".as_bytes())];
+    let foreign = Table {
+        written_as: Some(columns(SqlType::VarBinary { length: None })),
+        ..Table::new(schema.clone(), rows).cut(2, 9)
+    };
+    let dump = dump(&folder.path().join("dump"), &[foreign]);
+    let project = project(folder.path());
+    let sql = "INSERT INTO Said SELECT m.At AS occurred_at, m.Id AS key, 's' AS stream, m.Body AS body FROM M m";
+    let program = compile(&project, &[schema], &catalog(&project, "message Said { string body = 1; }"), sql).unwrap();
+    let work = folder.path().join("work");
+    let (seen, ledger) = run(&program, &dump, &RunOptions::new(&work)).unwrap();
+    assert!(ledger.adds_up(), "{ledger:?}");
+    assert_eq!((seen.len(), ledger.tables[0].rows_quarantined), (2, 2));
+    let rejected = quarantined(&work, "dbo.M");
+    let keys: Vec<&str> = rejected.iter().map(|rejected| rejected.key.as_str()).collect();
+    assert_eq!(keys, ["Id=2", "Id=3"]);
+    assert!(rejected.iter().all(|one| one.reason.contains("column Body") && one.reason.contains("UTF-8")));
+}
+
 #[test]
 fn too_many_rejects_stop_the_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -175,4 +204,49 @@ fn a_dump_of_other_columns_is_refused() {
     let program = compile(&project, &[schema()], &catalog(&project, EVENTS), SQL).unwrap();
     let error = run(&program, &dump, &RunOptions::new(folder.path().join("work"))).unwrap_err();
     assert!(error.to_string().contains("other columns"), "{error}");
+}
+
+const LOOSE: &str = "\
+INSERT INTO Counted SELECT m.SentAt AS occurred_at, m.Size AS key, 'c' AS stream, m.Id AS number FROM M m;
+INSERT INTO Said SELECT m.SentAt AS occurred_at, m.Code AS key, 's' AS stream, m.Body AS body, m.Id AS size FROM M m;";
+
+/// `(Code, Size)` of each row; both are keys of events by [`LOOSE`], at another time in each row.
+fn run_loose(rows: &[(&str, i64)], memory_bytes: usize) -> Result<usize, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = rows.iter().zip(1..).map(|((code, size), id)| {
+        let time = Ticks(at(2014, 5, 1, 12, 0).0 + id * 1_000);
+        row(id, code, Data::Time(time), text("x"), Data::Int(*size))
+    });
+    let dump = dump(&folder.path().join("dump"), &[Table::new(schema(), rows.collect()).cut(4, 2)]);
+    let project = project(folder.path());
+    let program = compile(&project, &[schema()], &catalog(&project, EVENTS), LOOSE).unwrap();
+    let options = RunOptions { threads: 2, memory_bytes, ..RunOptions::new(folder.path().join("work")) };
+    match run(&program, &dump, &options) {
+        Ok((seen, _)) => Ok(seen.len()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+fn a_key_that_comes_back_at_another_time_is_named_with_both_its_rows() {
+    // In one block, in two blocks whose zones overlap, and as text, which no zone map knows.
+    let rising: Vec<(String, i64)> = (0..40).map(|number| (format!("code {number}"), number)).collect();
+    let with = |changes: &[(usize, &str, i64)]| {
+        let mut rows: Vec<(&str, i64)> = rising.iter().map(|(code, size)| (code.as_str(), *size)).collect();
+        for (place, code, size) in changes {
+            rows[*place] = (code, *size);
+        }
+        run_loose(&rows, 64 << 20)
+    };
+    assert_eq!(with(&[]), Ok(80));
+    assert_eq!(with(&[(3, "code 3", 1_000), (30, "code 30", -5)]), Ok(80), "keys in any order are fine");
+    for (changes, event, first, second) in [
+        (&[(10, "code 10", 9)][..], "Counted", "block 0, row 1", "block 0, row 2"),
+        (&[(30, "code 30", 2)], "Counted", "00000.pb.gz, block 0, row 2", "00003.pb.gz, block 1, row 2"),
+        (&[(17, "code 39", 17)], "Said", "00002.pb.gz, block 0, row 1", "00004.pb.gz, block 1, row 3"),
+    ] {
+        let error = with(changes).unwrap_err();
+        assert!(error.contains(&format!("two events {event} have the same key at different times")), "{error}");
+        assert!(error.find(first) < error.find(second) && error.contains(first), "{error}");
+    }
 }

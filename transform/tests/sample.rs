@@ -6,7 +6,7 @@ use std::sync::Arc;
 use etl_schemas::dump::{
     BlockBuilder, Compressor, Dump, DumpWriter, FinishedTable, KeyRange, Level, PartWriter, RowLayout, SourceInfo,
 };
-use etl_schemas::event::EventCatalog;
+use etl_schemas::event::{Event, EventCatalog};
 use etl_schemas::project::Project;
 use etl_schemas::sql_type::SqlType;
 use etl_schemas::table::{Column, Key, KeyKind, TableName, TableSchema, field_names};
@@ -69,11 +69,13 @@ pub(crate) struct Table {
     pub rows: Vec<Vec<Data>>,
     pub rows_per_block: usize,
     pub blocks_per_part: usize,
+    /// What a foreign writer takes the columns for, where that isn't what the manifest says.
+    pub written_as: Option<TableSchema>,
 }
 
 impl Table {
     pub(crate) fn new(schema: TableSchema, rows: Vec<Vec<Data>>) -> Table {
-        Table { schema, rows, rows_per_block: 1000, blocks_per_part: 1000 }
+        Table { schema, rows, rows_per_block: 1000, blocks_per_part: 1000, written_as: None }
     }
 
     pub(crate) fn cut(mut self, rows_per_block: usize, blocks_per_part: usize) -> Table {
@@ -102,7 +104,7 @@ pub(crate) fn dump(dir: &Path, tables: &[Table]) -> Arc<Dump> {
 }
 
 fn write_table(writer: &DumpWriter, table: &Table) -> FinishedTable {
-    let layout = Arc::new(RowLayout::new(&table.schema));
+    let layout = Arc::new(RowLayout::new(table.written_as.as_ref().unwrap_or(&table.schema)));
     let mut compressor = Compressor::new(Level::default());
     let mut parts = 0;
     let rows_per_part = table.rows_per_block * table.blocks_per_part;
@@ -145,7 +147,14 @@ fn put_row(builder: &mut BlockBuilder, row: &[Data]) {
 
 /// A project named `test`; its zone is Stockholm's.
 pub(crate) fn project(folder: &Path) -> Project {
-    let file = "[project]\nname = \"test\"\n[source]\nurl = \"mssql://h/d\"\ntime_zone = \"Europe/Stockholm\"\n";
+    project_with(folder, "")
+}
+
+/// The same with more in its file.
+pub(crate) fn project_with(folder: &Path, more: &str) -> Project {
+    let file = format!(
+        "[project]\nname = \"test\"\n[source]\nurl = \"mssql://h/d\"\ntime_zone = \"Europe/Stockholm\"\n{more}"
+    );
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("etl.toml"), file).unwrap();
     Project::open(folder).unwrap()
@@ -178,6 +187,18 @@ pub(crate) struct Seen {
     pub body: Vec<u8>,
 }
 
+impl Seen {
+    pub(crate) fn of(event: &Event<'_>) -> Seen {
+        Seen {
+            occurred_at: event.occurred_at,
+            rank: event.rank,
+            key_bytes: event.key_bytes().to_vec(),
+            stream: event.stream().to_string(),
+            body: event.body.to_vec(),
+        }
+    }
+}
+
 /// Runs a program to its end.
 pub(crate) fn run(
     program: &Arc<Program>,
@@ -188,13 +209,7 @@ pub(crate) fn run(
     let mut seen = Vec::new();
     while let Some(batch) = stream.next_batch()? {
         assert_eq!(batch.first_position(), seen.len() as u64 + 1);
-        seen.extend(batch.events().map(|event| Seen {
-            occurred_at: event.occurred_at,
-            rank: event.rank,
-            key_bytes: event.key_bytes().to_vec(),
-            stream: event.stream().to_string(),
-            body: event.body.to_vec(),
-        }));
+        seen.extend(batch.events().map(|event| Seen::of(&event)));
     }
     let progress = stream.progress();
     assert_eq!((progress.rows_read, progress.events), (progress.rows_all, seen.len() as u64));

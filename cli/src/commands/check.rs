@@ -16,7 +16,7 @@ use crate::failure::{Findings, Outcome};
 use crate::output::{count, stdout, table};
 
 pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<Outcome> {
-    let pipeline = Pipeline::open(project, &arguments.from)?;
+    let mut pipeline = Pipeline::compiled(project, &arguments.from)?;
     let modules = all_modules(&pipeline.project, &pipeline.catalog)?;
     let use_cases = all_use_cases(&modules, &pipeline.catalog)?;
     let mut out = stdout();
@@ -33,7 +33,12 @@ pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<
     for unread in pipeline.program.unread_tables() {
         writeln!(out, "note: no mapping reads {unread}")?;
     }
+    for constraint in pipeline.program.constraints() {
+        writeln!(out, "after: {constraint}")?;
+    }
     if arguments.plan {
+        // The plan is made from the zone maps of all tables, derived ones too.
+        pipeline = pipeline.with_derived_tables(&arguments.from)?;
         let rows = plan(&pipeline.program, &pipeline.dump)?.into_iter().map(|mapping| {
             let lookups = mapping.lookups.join(", ");
             vec![mapping.mapping, mapping.table, lookups, count(mapping.rows), mapping.strategy.to_string()]

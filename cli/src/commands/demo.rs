@@ -16,14 +16,14 @@ use etl_fixtures::postgres::PrivatePostgres;
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
 use etl_load::postgres::PostgresTarget;
 use etl_schemas::dump::Level;
-use etl_schemas::project::Project;
+use etl_schemas::project::{Project, SourceClient};
 use secrecy::SecretString;
 
 use super::extract::Bars;
 use super::pipeline::Pipeline;
 use super::seed::{Seeded, Target, open_sinks, seed};
 use super::work_folder::{self, WorkFolder};
-use crate::arguments::{DemoArguments, IfExists, SeedArguments, TransformArguments};
+use crate::arguments::{DemoArguments, Durability, IfExists, PublishArguments, SeedArguments, TransformArguments};
 use crate::failure::Outcome;
 use crate::interrupt;
 use crate::progress::Progress;
@@ -97,7 +97,10 @@ fn extract_all(folders: &Folders, servers: &Servers) -> anyhow::Result<ExtractRe
     let options = Extract {
         url: servers.source_url().parse()?,
         password: Some(SecretString::from(servers.source_password.clone())),
+        client: SourceClient::Auto,
         tables: project.tables.clone(),
+        casts: project.casts.clone(),
+        consistency: etl_schemas::project::Consistency::default(),
         jobs: JOBS,
         out: folders.dump.clone(),
         level: Level::default(),
@@ -132,10 +135,13 @@ fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<Seeded> {
         to: "staging".to_string(),
         module: Vec::new(),
         if_exists: IfExists::Fail,
+        durability: Durability::Server,
+        retry_for: 60,
+        publish: PublishArguments::default(),
         json: false,
     };
-    let sinks = open_sinks(&pipeline, &target, &arguments)?;
     let work = WorkFolder::kept(&work_folder::of_project(&pipeline.project))?;
+    let sinks = open_sinks(&pipeline, &target, &arguments, &work)?;
     seed(&pipeline, sinks, &arguments, &work)
 }
 

@@ -15,12 +15,13 @@ use crate::arguments::InspectArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
 use crate::output::{count, stdout, table};
-use crate::sizes::show_bytes;
+use crate::sizes::{show_bytes, show_duration};
 
 pub(super) fn run(project: &Path, arguments: &InspectArguments) -> anyhow::Result<Outcome> {
     let project = Project::open(project)?;
-    let (_, url, password) = extract::source(&project)?;
-    let options = Inspect { url, password, gentleness: Gentleness::default() };
+    let (source, url, password) = extract::source(&project)?;
+    let (client, casts) = (arguments.client.unwrap_or(source.client), project.casts.clone());
+    let options = Inspect { url, password, client, casts, gentleness: Gentleness::default() };
     let survey = inspect(&options, interrupt::flag())?.context("interrupted")?;
     show(&survey, arguments.json)
 }
@@ -38,17 +39,24 @@ pub(super) fn show(survey: &Survey, json: bool) -> anyhow::Result<Outcome> {
 
 fn as_text(survey: &Survey) -> String {
     let server = &survey.server;
-    let mut text = format!("{} on SQL Server {}, {}\n\n", server.database, server.version, server.edition);
+    let mut text = format!(
+        "{} on SQL Server {}, {}, read by {}\n\n",
+        server.database, server.version, server.edition, server.client
+    );
     let rows = survey.tables.iter().map(|table| {
         vec![
             table.table.to_string(),
             count(table.rows),
             table.bytes.map_or_else(|| "-".to_string(), show_bytes),
             if table.key.is_empty() { "none".to_string() } else { table.key.join(", ") },
+            table.time.map_or_else(|| "-".to_string(), show_duration),
             reading(table),
         ]
     });
-    text.push_str(&table(&["table", "rows", "bytes", "key", "read"], rows));
+    text.push_str(&table(&["table", "rows", "bytes", "key", "about", "read"], rows));
+    if let Some(time) = survey.time {
+        text.push_str(&format!("all of it in about {}\n", show_duration(time)));
+    }
     for TableSurvey { table, casts, unsupported, reading, .. } in &survey.tables {
         for Cast { column, sql_type, expressions } in casts {
             text.push_str(&format!("{table}.{column} ({sql_type}) is asked for as {}\n", expressions.join(", ")));
@@ -91,7 +99,9 @@ fn as_json(survey: &Survey) -> Value {
     let server = &survey.server;
     json!({
         "server": {"version": server.version, "edition": server.edition, "collation": server.collation},
+        "client": server.client.to_string(),
         "database": {"name": server.database, "collation": server.database_collation},
+        "seconds": survey.time.map(|time| time.as_secs_f64()),
         "tables": survey.tables.iter().map(table_json).collect::<Vec<_>>(),
     })
 }
@@ -110,6 +120,7 @@ fn table_json(table: &TableSurvey) -> Value {
         "table": table.table.to_string(),
         "rows": table.rows,
         "bytes": table.bytes,
+        "seconds": table.time.map(|time| time.as_secs_f64()),
         "key": table.key,
         "parts": parts,
         "ranges": ranges,

@@ -8,9 +8,9 @@ use etl_schemas::dump::Dump;
 use etl_schemas::event::EventCatalog;
 use etl_schemas::project::Project;
 use etl_schemas::table::TableSchema;
-use etl_transform::{EventStream, Program, RunOptions, TransformError, compile};
+use etl_transform::{EventStream, Program, RunOptions, TransformError, Window, compile, materialise};
 
-use super::work_folder::WorkFolder;
+use super::work_folder::{self, WorkFolder};
 use crate::arguments::TransformArguments;
 use crate::failure::Findings;
 
@@ -23,8 +23,26 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// Opens and compiles; all that is wrong in the mappings is told at once.
+    /// Opens and compiles, and makes derived tables that aren't there yet.
     pub(super) fn open(project: &Path, dump: &Path) -> anyhow::Result<Pipeline> {
+        Pipeline::compiled(project, dump)?.with_derived_tables(dump)
+    }
+
+    /// The same with the rows of derived tables, which the first run makes and later ones find in the work folder.
+    pub(super) fn with_derived_tables(self, dump: &Path) -> anyhow::Result<Pipeline> {
+        if !self.program.has_derived_tables() {
+            return Ok(self);
+        }
+        let folder = work_folder::of_project(&self.project).join("derived");
+        match materialise(&self.program, Dump::open(dump)?, &folder) {
+            Ok(dump) => Ok(Pipeline { dump: Arc::new(dump), ..self }),
+            Err(TransformError::Invalid(diagnostics)) => Err(Findings::error(diagnostics)),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Opens and compiles; all that is wrong in the mappings is told at once.
+    pub(super) fn compiled(project: &Path, dump: &Path) -> anyhow::Result<Pipeline> {
         let project = Project::open(project)?;
         let catalog = Arc::new(EventCatalog::load(&project.events_file(), project.namespace)?);
         let dump = Arc::new(Dump::open(dump)?);
@@ -39,13 +57,27 @@ impl Pipeline {
 
     /// Starts to read rows. `work` takes rejected rows and temporary files.
     pub(super) fn run(&self, arguments: &TransformArguments, work: &WorkFolder) -> anyhow::Result<EventStream> {
-        let options = RunOptions {
-            threads: arguments.threads.map_or_else(all_cores, usize::from),
-            memory_bytes: arguments.memory,
-            work_folder: work.path().to_path_buf(),
-            max_rejects: arguments.max_rejects,
-        };
-        Ok(etl_transform::run(&self.program, &self.dump, &options)?)
+        self.seek(arguments, work, Window::default())
+    }
+
+    /// The same within a window of time.
+    pub(super) fn seek(
+        &self,
+        arguments: &TransformArguments,
+        work: &WorkFolder,
+        window: Window,
+    ) -> anyhow::Result<EventStream> {
+        Ok(etl_transform::seek(&self.program, &self.dump, &run_options(arguments, work), window)?)
+    }
+}
+
+/// How the command line has a run carried out.
+pub(super) fn run_options(arguments: &TransformArguments, work: &WorkFolder) -> RunOptions {
+    RunOptions {
+        threads: arguments.threads.map_or_else(all_cores, usize::from),
+        memory_bytes: arguments.memory,
+        work_folder: work.path().to_path_buf(),
+        max_rejects: arguments.max_rejects,
     }
 }
 

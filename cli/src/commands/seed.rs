@@ -3,6 +3,7 @@
 mod report;
 mod target;
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,7 +12,8 @@ use anyhow::anyhow;
 use etl_load::LoadError;
 use etl_load::drive::{Drive, Ending, SinkProgress};
 use etl_load::sink::{EVERYTHING, Sink, SinkReport};
-use etl_transform::{EventStream, Ledger, TransformError};
+use etl_schemas::event::EventBatch;
+use etl_transform::{EventStream, Ledger};
 
 use super::pipeline::Pipeline;
 use super::work_folder::{self, WorkFolder};
@@ -19,13 +21,13 @@ use crate::arguments::SeedArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
 use crate::output::stdout;
-use crate::progress::Progress;
+use crate::progress::{Progress, Task};
 
-pub(super) use report::{ledger_table, module_table};
+pub(super) use report::{ledger_table, module_table, sink_json};
 pub(super) use target::{Target, open_sinks, selected};
 
-/// Batches that wait for a sink at most: enough to keep it busy, few enough to stay within memory.
-const QUEUE_BATCHES: usize = 4;
+/// Events that wait for the slowest sink, in bytes: a sink that is farther behind gets a pass of its own.
+const QUEUE_BYTES: usize = 64 << 20;
 
 /// What a seed did.
 pub(super) struct Seeded {
@@ -42,7 +44,7 @@ pub(super) fn run(project: &Path, arguments: &SeedArguments) -> anyhow::Result<O
     let target = Target::parse(&pipeline.project, &arguments.to)?;
     let work = arguments.transform.work.clone().unwrap_or_else(|| work_folder::of_project(&pipeline.project));
     let work = WorkFolder::kept(&work)?;
-    let sinks = open_sinks(&pipeline, &target, arguments)?;
+    let sinks = open_sinks(&pipeline, &target, arguments, &work)?;
     let seeded = seed(&pipeline, sinks, arguments, &work)?;
     // With `jsonl:-` stdout carries the events, so the report goes where logs go.
     let text = match arguments.json {
@@ -68,32 +70,75 @@ pub(super) fn seed(
     work: &WorkFolder,
 ) -> anyhow::Result<Seeded> {
     let started = Instant::now();
-    let drive = Drive::new(sinks, QUEUE_BATCHES);
+    let drive = Drive::new(sinks, QUEUE_BYTES);
     if drive.resume_position() == EVERYTHING {
-        let outcome = drive.run(std::iter::empty::<Result<_, TransformError>>(), interrupt::flag());
+        let nothing = |_| Ok::<_, anyhow::Error>(std::iter::empty());
+        let outcome = drive.run(nothing, interrupt::flag());
         let sinks = outcome.sinks.into_iter().map(|sink| sink.result).collect::<Result<_, LoadError>>()?;
         return Ok(Seeded { ledger: None, sinks, elapsed: started.elapsed() });
     }
-    let mut stream = pipeline.run(&arguments.transform, work)?;
     let progress = Progress::new();
     let watched = drive.progress().to_vec();
-    let outcome = {
-        let task = progress.task("seed", stream.progress().rows_all, "rows");
-        let batches = std::iter::from_fn(|| {
-            task.set(stream.progress().rows_read);
-            stream.next_batch().transpose()
-        });
-        drive.run(batches, interrupt::flag())
-    };
+    let ledger = RefCell::new(None);
+    let outcome = drive.run(|_| Pass::begin(pipeline, arguments, work, &progress, &ledger), interrupt::flag());
     let sinks = settle(outcome.sinks.into_iter().map(|sink| (sink.name, sink.result)), outcome.ending, &watched)?;
-    let ledger = finish(stream)?;
-    Ok(Seeded { ledger: Some(ledger), sinks, elapsed: started.elapsed() })
+    // Without a whole pass every sink had failed, and that was told above.
+    Ok(Seeded { ledger: ledger.into_inner(), sinks, elapsed: started.elapsed() })
+}
+
+/// The stream of events, read once. The first pass that comes to its end leaves the ledger; another one, for sinks that
+/// were let go, makes the same events and keeps nothing.
+struct Pass<'a> {
+    stream: Option<EventStream>,
+    task: Task<'a>,
+    ledger: &'a RefCell<Option<Ledger>>,
+    _passing: Option<WorkFolder>,
+}
+
+impl<'a> Pass<'a> {
+    fn begin(
+        pipeline: &Pipeline,
+        arguments: &SeedArguments,
+        work: &WorkFolder,
+        progress: &'a Progress,
+        ledger: &'a RefCell<Option<Ledger>>,
+    ) -> anyhow::Result<Pass<'a>> {
+        let again = ledger.borrow().is_some();
+        let passing = if again { Some(WorkFolder::passing(work.path())?) } else { None };
+        let stream = pipeline.run(&arguments.transform, passing.as_ref().unwrap_or(work))?;
+        let name = if again { "seed, slower modules" } else { "seed" };
+        let task = progress.task(name, stream.progress().rows_all, "rows");
+        Ok(Pass { stream: Some(stream), task, ledger, _passing: passing })
+    }
+}
+
+impl Iterator for Pass<'_> {
+    type Item = anyhow::Result<EventBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let stream = self.stream.as_mut()?;
+        self.task.set(stream.progress().rows_read);
+        match stream.next_batch() {
+            Ok(Some(batch)) => Some(Ok(batch)),
+            Ok(None) => {
+                let ledger = finish(self.stream.take()?);
+                match ledger {
+                    Ok(ledger) => {
+                        self.ledger.borrow_mut().get_or_insert(ledger);
+                        None
+                    }
+                    Err(error) => Some(Err(error)),
+                }
+            }
+            Err(error) => Some(Err(error.into())),
+        }
+    }
 }
 
 /// The reports of all sinks, or the errors of those that failed. What the others loaded stays loaded.
 fn settle(
     sinks: impl Iterator<Item = (String, Result<SinkReport, LoadError>)>,
-    ending: Ending<TransformError>,
+    ending: Ending<anyhow::Error>,
     watched: &[std::sync::Arc<SinkProgress>],
 ) -> anyhow::Result<Vec<SinkReport>> {
     let (mut reports, mut failures) = (Vec::new(), Vec::new());
@@ -105,7 +150,7 @@ fn settle(
         }
     }
     match ending {
-        Ending::Producer(error) => return Err(error.into()),
+        Ending::Producer(error) => return Err(error),
         Ending::Stopped => return Err(anyhow!("interrupted")),
         Ending::Finished | Ending::NoSinkLeft => {}
     }

@@ -31,7 +31,7 @@ pub(super) fn run(project: &Path, arguments: &TestArguments) -> anyhow::Result<O
     let chosen = chosen(&cases, arguments.name.as_deref())?;
     let server = Server::open(&project, arguments.on.as_deref())?;
     let mut out = stdout();
-    let mut failed = 0u64;
+    let (mut failed, mut first_failed) = (0u64, None);
     for (index, (module, case)) in chosen.iter().enumerate() {
         if interrupt::requested() {
             bail!("interrupted");
@@ -47,12 +47,18 @@ pub(super) fn run(project: &Path, arguments: &TestArguments) -> anyhow::Result<O
         writeln!(out, "{verdict}  {}/{}: {}", module.name, case.name, case.title)?;
         write!(out, "{}", indented(&diagnostics))?;
         out.flush()?;
-        failed += u64::from(!diagnostics.is_empty());
+        if !diagnostics.is_empty() {
+            failed += 1;
+            first_failed.get_or_insert_with(|| format!("{}/{}", module.name, case.name));
+        }
     }
     let all = count(chosen.len() as u64);
     match failed {
         0 => writeln!(out, "{all} use cases: all hold")?,
         failed => writeln!(out, "{all} use cases: {} failed", count(failed))?,
+    }
+    if let Some(first) = first_failed {
+        writeln!(out, "mend the file at the line that is named, or the handler; then run one alone: etl test {first}")?;
     }
     out.flush()?;
     Ok(if failed == 0 { Outcome::Done } else { Outcome::Rejects })

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use etl_schemas::table::{Column, Key, KeyKind};
 
-use super::answer::Answer;
 use crate::error::SourceError;
+use crate::row_source::Answer;
 
 /// An index as the catalog describes it.
 pub(super) struct Index {

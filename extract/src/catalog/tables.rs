@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use etl_schemas::sql_type::SqlType;
 use etl_schemas::table::{Column, TableName, field_names, safe_name};
 
-use super::answer::Answer;
 use crate::error::{SourceError, UnsupportedColumn};
+use crate::row_source::Answer;
 
 /// A row of `sys.types`.
 pub(super) struct Type {
@@ -84,7 +84,8 @@ pub(super) fn columns(
             Ok(column) => entry.carried.push(column),
             Err(sql_type) => {
                 let column = row.text(2)?.unwrap_or_default().to_string();
-                entry.unsupported.push(UnsupportedColumn { table: (*table).clone(), column, sql_type });
+                let (table, id, nullable) = ((*table).clone(), row.small(1)?, row.truth(8)?);
+                entry.unsupported.push(UnsupportedColumn { table, column, sql_type, id, nullable });
             }
         }
     }

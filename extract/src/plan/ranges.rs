@@ -144,9 +144,13 @@ fn read(table: &TablePlan, plan: &str) -> Option<Vec<PartPlan>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::begun::Begun;
     use crate::catalog::SourceTable;
+    use etl_schemas::project::Consistency;
     use etl_schemas::sql_type::SqlType;
     use etl_schemas::table::{Column, Key, KeyKind, TableSchema};
+    use etl_schemas::ticks::Ticks;
+    use std::collections::BTreeMap;
 
     fn table(sql_type: SqlType, rows: u64, bytes: Option<u64>) -> TablePlan {
         let column = Column {
@@ -162,7 +166,12 @@ mod tests {
         let key = Key { name: "PK".into(), kind: KeyKind::Clustered, unique: true, columns: vec![0] };
         let name = TableName::new("dbo", "T");
         let schema = TableSchema { name, message: "T".into(), columns: vec![column], key: Some(key) };
-        TablePlan::new(SourceTable { schema, unsupported: Vec::new(), rows, bytes })
+        TablePlan::new(SourceTable { schema, unsupported: Vec::new(), casts: Vec::new(), rows, bytes })
+    }
+
+    fn plan(table: TablePlan) -> Plan {
+        let begun = Begun { at: Ticks(0), snapshot: None, rows: BTreeMap::new() };
+        Plan { tables: vec![table], counted: true, begun, consistency: Consistency::default() }
     }
 
     #[test]
@@ -181,11 +190,11 @@ mod tests {
         let begun = || {
             let mut table = table(SqlType::Int, 5000, None);
             table.parts = cut_at(&[KeyValue::Integer(-7), KeyValue::Integer(1000)]);
-            Plan { tables: vec![table], counted: true }
+            plan(table)
         };
         let text = begun().describe("d");
         assert!(text.contains("dbo.T part 1 after -7 through 1000: ORDER BY [Id]"), "{text}");
-        let mut again = Plan { tables: vec![table(SqlType::Int, 9000, None)], counted: true };
+        let mut again = plan(table(SqlType::Int, 9000, None));
         assert_eq!(again.take_over(Some(&text)), [] as [usize; 0]);
         assert_eq!(again.describe("d"), text);
 

@@ -1,96 +1,61 @@
-//! The text of a `sql_variant`: the value as its base type is written in ISO and SQL, so that no setting of the server's
-//! language shows in it.
+//! The text of what a `sql_variant` holds, unless that is text itself.
+//!
+//! The same for every client: it is part of the dump's format, and nothing of the server's language shows in it.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use ::tiberius::ColumnData;
 use etl_schemas::ticks::{PER_SECOND, Ticks, civil_from_days};
 
-use super::clock;
-use super::tiberius::{datetime2, datetimeoffset};
+use super::value::Value;
+use crate::key::write_guid;
 use crate::row_sink::DecimalText;
 
-/// From where on a float has no room for a ten-thousandth.
-const MONEY_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-
-/// Appends the text of a value of the base type. The error is a reason, without its place.
+/// Appends the text of a value. The error is a reason, without its place.
 ///
 /// Numbers in plain notation with all digits of their scale, bits as 0 and 1, dates and times in ISO 8601, GUIDs with
 /// hyphens in lower case, bytes in hexadecimal behind 0x.
-pub(super) fn write_text(out: &mut String, base: &str, value: &ColumnData<'_>) -> Result<(), String> {
+pub(super) fn write_text(out: &mut String, value: Value<'_>) -> Result<(), &'static str> {
     let written = match value {
-        ColumnData::Bit(Some(value)) => write!(out, "{}", u8::from(*value)),
-        ColumnData::U8(Some(value)) => write!(out, "{value}"),
-        ColumnData::I16(Some(value)) => write!(out, "{value}"),
-        ColumnData::I32(Some(value)) => write!(out, "{value}"),
-        ColumnData::I64(Some(value)) => write!(out, "{value}"),
-        ColumnData::F32(Some(value)) => write!(out, "{value:?}"),
-        ColumnData::F64(Some(value)) if base.ends_with("money") => return write_money(out, *value),
-        ColumnData::F64(Some(value)) => write!(out, "{value:?}"),
-        ColumnData::Numeric(Some(value)) => {
-            out.push_str(DecimalText::default().write(value.value(), value.scale()));
-            Ok(())
+        Value::Null => Ok(()),
+        Value::Bool(value) => write!(out, "{}", u8::from(value)),
+        Value::Integer(value) => write!(out, "{value}"),
+        Value::Real(value) => write!(out, "{value:?}"),
+        Value::Float(value) => write!(out, "{value:?}"),
+        Value::Decimal { digits, scale } => out.write_str(DecimalText::default().write(digits, scale)),
+        Value::Text(value) => out.write_str(value),
+        Value::Bytes(value) => write_hexadecimal(out, value),
+        Value::Guid(value) => write_guid(out, value),
+        Value::Date(Some(days)) => write_date(out, days),
+        Value::Time(Some(ticks)) => write_time(out, ticks),
+        Value::Timestamp(Some(ticks)) => write!(out, "{ticks}"),
+        Value::Instant { utc: Some(utc), offset_minutes } => write_datetimeoffset(out, utc, i32::from(offset_minutes)),
+        Value::Date(None) | Value::Time(None) | Value::Timestamp(None) | Value::Instant { utc: None, .. } => {
+            return Err("its time lies outside the calendar of years 0001 to 9999");
         }
-        ColumnData::String(Some(value)) => {
-            out.push_str(value);
-            Ok(())
-        }
-        ColumnData::Binary(Some(value)) => write_hexadecimal(out, value),
-        ColumnData::Guid(Some(value)) => write!(out, "{}", value.hyphenated()),
-        _ => return write_time(out, value),
     };
-    written.map_err(|_| "its text can't be written".to_string())
+    written.map_err(|_| "its text can't be written")
 }
 
-/// The client hands money over as a float. Up to 900,719,925,474.0991 that is exact, and beyond it is refused.
-fn write_money(out: &mut String, value: f64) -> Result<(), String> {
-    let scaled = (value * 10_000.0).round();
-    if scaled.abs() >= MONEY_EXACT_MAX {
-        return Err("a money of this size inside a sql_variant can't be read exactly by this client".to_string());
-    }
-    out.push_str(DecimalText::default().write(scaled as i128, 4));
-    Ok(())
-}
-
-fn write_hexadecimal(out: &mut String, bytes: &[u8]) -> std::fmt::Result {
+fn write_hexadecimal(out: &mut String, bytes: &[u8]) -> fmt::Result {
     out.push_str("0x");
     bytes.iter().try_for_each(|byte| write!(out, "{byte:02X}"))
 }
 
-fn write_time(out: &mut String, value: &ColumnData<'_>) -> Result<(), String> {
-    let written = match value {
-        ColumnData::Date(Some(value)) => clock::date(value.days()).map(|days| {
-            let (year, month, day) = civil_from_days(days);
-            write!(out, "{year:04}-{month:02}-{day:02}")
-        }),
-        ColumnData::Time(Some(value)) => clock::time(value.increments(), value.scale()).map(|ticks| {
-            let seconds = ticks / PER_SECOND;
-            write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
-            match ticks % PER_SECOND {
-                0 => Ok(()),
-                fraction => write!(out, ".{fraction:07}"),
-            }
-        }),
-        ColumnData::DateTime(Some(value)) => {
-            clock::datetime(value.days(), value.seconds_fragments()).map(|ticks| write!(out, "{ticks}"))
-        }
-        ColumnData::SmallDateTime(Some(value)) => {
-            clock::smalldatetime(value.days(), value.seconds_fragments()).map(|ticks| write!(out, "{ticks}"))
-        }
-        ColumnData::DateTime2(Some(value)) => datetime2(*value).map(|ticks| write!(out, "{ticks}")),
-        ColumnData::DateTimeOffset(Some(value)) => {
-            let (utc, offset) = datetimeoffset(*value);
-            utc.map(|utc| write_datetimeoffset(out, utc, offset))
-        }
-        _ => return Err("it has a base type but no value".to_string()),
-    };
-    match written {
-        Some(written) => written.map_err(|_| "its text can't be written".to_string()),
-        None => Err("its time lies outside the calendar of years 0001 to 9999".to_string()),
+fn write_date(out: &mut String, days: i32) -> fmt::Result {
+    let (year, month, day) = civil_from_days(days);
+    write!(out, "{year:04}-{month:02}-{day:02}")
+}
+
+fn write_time(out: &mut String, ticks: i64) -> fmt::Result {
+    let seconds = ticks / PER_SECOND;
+    write!(out, "{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+    match ticks % PER_SECOND {
+        0 => Ok(()),
+        fraction => write!(out, ".{fraction:07}"),
     }
 }
 
-fn write_datetimeoffset(out: &mut String, utc: Ticks, offset_minutes: i32) -> std::fmt::Result {
+fn write_datetimeoffset(out: &mut String, utc: Ticks, offset_minutes: i32) -> fmt::Result {
     let local = Ticks(utc.0 + i64::from(offset_minutes) * 60 * PER_SECOND);
     let sign = if offset_minutes < 0 { '-' } else { '+' };
     let minutes = offset_minutes.abs();
@@ -100,37 +65,29 @@ fn write_datetimeoffset(out: &mut String, utc: Ticks, offset_minutes: i32) -> st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::tiberius::numeric::Numeric;
-    use ::tiberius::time::{Date, DateTime2, DateTimeOffset, Time};
 
-    fn text(base: &str, value: &ColumnData<'_>) -> String {
+    fn text(value: Value<'_>) -> String {
         let mut out = String::new();
-        match write_text(&mut out, base, value) {
+        match write_text(&mut out, value) {
             Ok(()) => out,
-            Err(reason) => reason,
+            Err(reason) => reason.to_string(),
         }
     }
 
     #[test]
-    fn every_base_type_has_its_text() {
-        assert_eq!(text("bit", &ColumnData::Bit(Some(true))), "1");
-        assert_eq!(text("bigint", &ColumnData::I64(Some(i64::MIN))), "-9223372036854775808");
-        assert_eq!(text("float", &ColumnData::F64(Some(1e300))), "1e300");
-        assert_eq!(text("decimal", &ColumnData::Numeric(Some(Numeric::new_with_scale(-5, 2)))), "-0.05");
-        assert_eq!(text("varbinary", &ColumnData::Binary(Some(vec![0, 255].into()))), "0x00FF");
-        assert_eq!(text("date", &ColumnData::Date(Some(Date::new(0)))), "0001-01-01");
-        assert_eq!(text("time", &ColumnData::Time(Some(Time::new(1, 7)))), "00:00:00.0000001");
-        let noon = DateTime2::new(Date::new(719_162), Time::new(43_200, 0));
-        assert_eq!(text("datetime2", &ColumnData::DateTime2(Some(noon))), "1970-01-01T12:00:00");
-        let offset = ColumnData::DateTimeOffset(Some(DateTimeOffset::new(noon, -150)));
-        assert_eq!(text("datetimeoffset", &offset), "1970-01-01T09:30:00-02:30");
-    }
-
-    #[test]
-    fn money_is_exact_or_refused() {
-        assert_eq!(text("money", &ColumnData::F64(Some(-0.5))), "-0.5000");
-        assert_eq!(text("smallmoney", &ColumnData::F64(Some(214_748.364_7))), "214748.3647");
-        assert_eq!(text("money", &ColumnData::F64(Some(900_719_925_474.099_1))), "900719925474.0991");
-        assert!(text("money", &ColumnData::F64(Some(922_337_203_685_477.6))).contains("exactly"));
+    fn every_kind_of_value_has_its_text() {
+        assert_eq!(text(Value::Bool(true)), "1");
+        assert_eq!(text(Value::Integer(i64::MIN)), "-9223372036854775808");
+        assert_eq!(text(Value::Float(1e300)), "1e300");
+        assert_eq!(text(Value::Decimal { digits: -5, scale: 2 }), "-0.05");
+        assert_eq!(text(Value::Decimal { digits: i128::from(i64::MAX), scale: 4 }), "922337203685477.5807");
+        assert_eq!(text(Value::Bytes(&[0, 255])), "0x00FF");
+        assert_eq!(text(Value::Guid(b"0123456789abcdef")), "30313233-3435-3637-3839-616263646566");
+        assert_eq!(text(Value::Date(Some(-719_162))), "0001-01-01");
+        assert_eq!(text(Value::Time(Some(1))), "00:00:00.0000001");
+        assert_eq!(text(Value::Timestamp(Some(Ticks(12 * 3600 * PER_SECOND)))), "1970-01-01T12:00:00");
+        let noon = Some(Ticks(12 * 3600 * PER_SECOND));
+        assert_eq!(text(Value::Instant { utc: noon, offset_minutes: -150 }), "1970-01-01T09:30:00-02:30");
+        assert!(text(Value::Timestamp(None)).contains("calendar"));
     }
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use etl_schemas::dump::Level;
-use etl_schemas::project::Tables;
+use etl_schemas::project::{Cast, Consistency, SourceClient, Tables};
 use secrecy::SecretString;
 
-use super::prepare::Source;
+use super::source::Source;
 use crate::pace::Limits;
 use crate::plan::ranges::PartSize;
 use crate::url::SourceUrl;
@@ -17,10 +17,16 @@ use crate::url::SourceUrl;
 pub struct Extract {
     /// The source.
     pub url: SourceUrl,
-    /// Its password.
+    /// Its password or access token.
     pub password: Option<SecretString>,
+    /// The client to read it with.
+    pub client: SourceClient,
     /// Which tables.
     pub tables: Tables,
+    /// Columns that the server converts.
+    pub casts: Vec<Cast>,
+    /// How much of a single moment the dump shows.
+    pub consistency: Consistency,
     /// Connections to read with at the same time; at least one is used.
     pub jobs: usize,
     /// The dump's directory. An unfinished dump of the same plan is gone on with.
@@ -56,14 +62,24 @@ impl Default for Gentleness {
 pub struct Inspect {
     /// The source.
     pub url: SourceUrl,
-    /// Its password.
+    /// Its password or access token.
     pub password: Option<SecretString>,
+    /// The client to read it with.
+    pub client: SourceClient,
+    /// Columns that the server converts.
+    pub casts: Vec<Cast>,
     /// How the source is treated.
     pub gentleness: Gentleness,
 }
 
+impl Inspect {
+    pub(super) fn source(&self) -> Source {
+        Source::new(&self.url, self.password.as_ref(), self.client, self.gentleness, Consistency::default())
+    }
+}
+
 impl Extract {
-    pub(super) fn source(&self) -> Source<'_> {
-        Source { url: &self.url, password: self.password.as_ref(), gentleness: self.gentleness }
+    pub(super) fn source(&self) -> Source {
+        Source::new(&self.url, self.password.as_ref(), self.client, self.gentleness, self.consistency)
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use etl_schemas::dump::{DumpWriter, PartSummary, PartWriter};
 
 use super::backoff::Backoff;
 use super::packer::{Announced, Packer};
+use super::source::Source;
 use super::state::State;
 use super::{Extract, unless_cancelled};
 use crate::chunk_size::{ChunkSize, QueryTimes};
@@ -17,13 +18,16 @@ use crate::pace::Pace;
 use crate::plan::{PartPlan, Plan, TablePlan};
 use crate::progress::Progress;
 use crate::row_sink::RowSink;
-use crate::row_source::tiberius::Tiberius;
-use crate::row_source::{Answered, RowSource, Shape};
+use crate::row_source::{Answered, Connection, RowSource, Shape};
 use crate::seek::{Cursor, Request};
+
+/// The share of the longest time for a query after which its answer is cut short: the rest is for the server to notice.
+const CUT_SHORT_AT: f64 = 0.6;
 
 /// What every reading thread works with.
 pub(super) struct Reader<'a> {
     pub(super) options: &'a Extract,
+    pub(super) source: &'a Source,
     pub(super) plan: &'a Plan,
     pub(super) dump: &'a DumpWriter,
     pub(super) state: &'a State,
@@ -75,7 +79,7 @@ impl Reader<'_> {
 
     async fn read_with_retries(
         &self,
-        connection: &mut Option<Tiberius>,
+        connection: &mut Option<Connection>,
         table: &TablePlan,
         part: &PartPlan,
     ) -> Result<ReadPart, SourceError> {
@@ -106,7 +110,7 @@ impl Reader<'_> {
     /// is left of a broken one would be taken for the next answer.
     async fn read(
         &self,
-        connection: &mut Option<Tiberius>,
+        connection: &mut Option<Connection>,
         table: &TablePlan,
         part: &PartPlan,
         by_chunks: bool,
@@ -114,13 +118,13 @@ impl Reader<'_> {
         let name = table.name();
         let mut source = match connection.take() {
             Some(source) => source,
-            None => self.options.source().connect().await?,
+            None => self.source.connect().await?,
         };
         let writer = PartWriter::create(&self.dump.part_path(name, part.number), Arc::clone(&table.layout))?;
         let mut packer = Packer::new(writer, self.options.level, name, self.progress);
         let mut sink = RowSink::new(&table.schema, Arc::clone(&table.layout), &mut packer);
 
-        let read = self.read_rows(&mut source, table, part, by_chunks, &mut sink).await;
+        let read = self.read_whole(&mut source, table, part, by_chunks, &mut sink).await;
         let whole = read.and_then(|()| sink.finish());
         let replaced = sink.replaced();
         if let Err(error) = whole {
@@ -134,10 +138,29 @@ impl Reader<'_> {
         Ok(ReadPart { summary, replaced })
     }
 
+    /// Reads a part's rows, in one transaction where all of a table is wanted as of one moment. One that breaks ends with
+    /// its connection.
+    async fn read_whole(
+        &self,
+        source: &mut Connection,
+        table: &TablePlan,
+        part: &PartPlan,
+        by_chunks: bool,
+        sink: &mut RowSink<'_>,
+    ) -> Result<(), SourceError> {
+        if !self.options.consistency.reads_tables_whole() {
+            return self.read_rows(source, table, part, by_chunks, sink).await;
+        }
+        source.ask("BEGIN TRANSACTION").await?;
+        self.read_rows(source, table, part, by_chunks, sink).await?;
+        source.ask("COMMIT TRANSACTION").await.map(|_| ())
+    }
+
     /// Reads a part's rows, chunk after chunk. Blocks don't end with chunks, so the file is the same whatever their sizes.
+    /// An answer that is cut short is left behind with its connection, since not every server can be told to stop.
     async fn read_rows(
         &self,
-        source: &mut impl RowSource,
+        source: &mut Connection,
         table: &TablePlan,
         part: &PartPlan,
         by_chunks: bool,
@@ -151,10 +174,15 @@ impl Reader<'_> {
             self.pace.wait().await;
             let row_bytes = sink.content_bytes().checked_div(sink.rows()).or(table.row_bytes()).unwrap_or(0);
             let rows = chunk.rows().min(self.pace.rows_max(row_bytes));
-            let Some(request) = cursor.request(rows) else { return Ok(()) };
-            let query = self.query(source, table, &request, &shape, sink, &mut last).await?;
+            let Some(mut request) = cursor.request(rows) else { return Ok(()) };
+            request.time_max = self.time_max(by_chunks);
+            let (query, cut_short) = self.query(source, table, &request, &shape, sink, &mut last).await?;
             let full = request.rows_max == Some(query.received);
-            cursor.advance(full.then_some(&mut last))?;
+            cursor.advance((full || cut_short).then_some(&mut last))?;
+            if cut_short {
+                self.state.cut_short();
+                *source = self.source.connect().await?;
+            }
             if by_chunks && let Some(rest) = chunk.learn(query) {
                 self.state.slowed_down();
                 tokio::time::sleep(rest).await;
@@ -162,7 +190,13 @@ impl Reader<'_> {
         }
     }
 
-    /// Asks one query, and counts what it cost.
+    /// When an answer is cut short. A single pass can't be gone on with, and a transaction would be lost.
+    fn time_max(&self, by_chunks: bool) -> Option<Duration> {
+        let goes_on = by_chunks && !self.options.consistency.reads_tables_whole();
+        goes_on.then(|| self.options.gentleness.longest_query.mul_f64(CUT_SHORT_AT))
+    }
+
+    /// Asks one query, and counts what it cost. Also says whether it was cut short.
     async fn query(
         &self,
         source: &mut impl RowSource,
@@ -171,16 +205,16 @@ impl Reader<'_> {
         shape: &Shape,
         sink: &mut RowSink<'_>,
         last: &mut Vec<KeyValue>,
-    ) -> Result<QueryTimes, SourceError> {
+    ) -> Result<(QueryTimes, bool), SourceError> {
         let (rows, bytes, blocked) = (sink.rows(), sink.content_bytes(), sink.blocked());
         let started = Instant::now();
         let answer = source.read(request, shape, sink, self.pace, last).await;
         let took = started.elapsed();
         self.state.queried(table.name(), took, sink.rows() - rows, sink.content_bytes() - bytes);
-        let Answered { received, sent, paced } = answer?;
+        let Answered { received, sent, paced, cut_short } = answer?;
         expect_rows(sent, received)?;
         let served = took.saturating_sub(paced).saturating_sub(sink.blocked() - blocked);
-        Ok(QueryTimes { received, asked: request.rows_max.unwrap_or(received), took, served })
+        Ok((QueryTimes { received, asked: request.rows_max.unwrap_or(received), took, served }, cut_short))
     }
 }
 

@@ -125,6 +125,11 @@ impl State {
         self.lock().load.slow_downs += 1;
     }
 
+    /// An answer took too long and was left behind.
+    pub(super) fn cut_short(&self) {
+        self.lock().load.cut_short += 1;
+    }
+
     /// A query waited too long for a lock.
     pub(super) fn lock_timed_out(&self) {
         self.lock().load.lock_timeouts += 1;

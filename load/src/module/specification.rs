@@ -6,7 +6,7 @@ use std::path::Path;
 
 use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
 use etl_schemas::event::{ENGINE_FIELDS, EventCatalog, EventType};
-use etl_schemas::project::parse_toml;
+use etl_schemas::project::{QueueKind, parse_toml};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,8 +21,17 @@ const NAME_BYTES_MAX: usize = 63;
 pub(super) struct Specification {
     name: Spanned<String>,
     order: Option<Spanned<String>>,
+    queue: Option<Spanned<String>>,
     #[serde(default)]
     on: BTreeMap<Spanned<String>, FileHandler>,
+}
+
+/// What a specification says, checked.
+pub(super) struct Checked {
+    pub(super) name: String,
+    pub(super) strict: bool,
+    pub(super) queue: Option<QueueKind>,
+    pub(super) handlers: Vec<Handler>,
 }
 
 #[derive(Deserialize)]
@@ -47,19 +56,24 @@ impl Specification {
         parse_toml(&file.path, &file.text).map_err(|diagnostic| LoadError::Invalid(vec![*diagnostic]))
     }
 
-    /// The module's name, whether its order is strict, and its handlers, or everything that is wrong with them.
+    /// What the file says, or everything that is wrong with it.
     pub(super) fn check(
         self,
         file: &Script,
         folder: &Path,
         catalog: &EventCatalog,
-    ) -> Result<(String, bool, Vec<Handler>), Vec<Diagnostic>> {
+    ) -> Result<Checked, Vec<Diagnostic>> {
         let mut check = Check { file, folder, diagnostics: Vec::new() };
         check.name(&self.name);
         if let Some(order) = self.order.as_ref().filter(|order| order.get_ref() != "strict") {
             let help = "write order = \"strict\", or leave it out: the order within each stream is kept anyway";
             check.refuse(order.span(), "there is no such order", help);
         }
+        let queue = self.queue.as_ref().map(|written| QueueKind::checked(&file.path, &file.text, written)).transpose();
+        let queue = queue.unwrap_or_else(|wrong| {
+            check.diagnostics.push(*wrong);
+            None
+        });
         let mut handlers = Vec::new();
         for (name, handler) in &self.on {
             let Some(event_type) = catalog.event_type(name.get_ref()) else {
@@ -71,7 +85,7 @@ impl Specification {
         }
         handlers.sort_by_key(|handler| handler.rank);
         match check.diagnostics.is_empty() {
-            true => Ok((self.name.into_inner(), self.order.is_some(), handlers)),
+            true => Ok(Checked { name: self.name.into_inner(), strict: self.order.is_some(), queue, handlers }),
             false => {
                 check.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
                 Err(check.diagnostics)

@@ -52,7 +52,7 @@ pub(super) fn columns(
     let find = "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                 WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
     let doing = format!("reading the columns of `{table}`");
-    let oid = connection.run(&doing, connection.client.query_opt(find, &[&schema, &table]))?;
+    let oid = connection.run(&doing, connection.client.query_opt(find, &[&connection.schema(schema), &table]))?;
     let Some(oid) = oid.map(|row| row.get::<_, u32>(0)) else { return Ok(None) };
     let rows = connection.run(&doing, connection.client.query(COLUMNS, &[&oid]))?;
     let column = |row: &tokio_postgres::Row| TableColumn {
@@ -68,21 +68,25 @@ pub(super) fn columns(
     Ok(Some(rows.iter().map(column).collect()))
 }
 
-/// The names of all tables outside Postgres's own schemas, to offer the nearest one.
+/// The tables of the generation that the connection works on, and those outside `public`.
+const MODULE_TABLES: &str = "FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
+    AND schemaname !~ '^pg_temp' AND (schemaname = $1 OR schemaname <> 'public' AND schemaname !~ '^etl($|_)') ORDER BY 1";
+
+/// The names of all tables of the module, to offer the nearest one.
 pub(super) fn tables(connection: &Connection) -> Result<Vec<String>, LoadError> {
-    let select = "SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || tablename FROM pg_tables
-                  WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'etl') AND schemaname !~ '^pg_temp'
-                  ORDER BY 1";
-    let rows = connection.run("listing its tables", connection.client.query(select, &[]))?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    let select =
+        format!("SELECT CASE schemaname WHEN $1 THEN '' ELSE schemaname || '.' END || tablename {MODULE_TABLES}");
+    list_tables(connection, &select)
 }
 
 /// The same tables as SQL wants them.
 pub(super) fn quoted_tables(connection: &Connection) -> Result<Vec<String>, LoadError> {
-    let select = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
-                  WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'etl') AND schemaname !~ '^pg_temp'
-                  ORDER BY 1";
-    let rows = connection.run("listing its tables", connection.client.query(select, &[]))?;
+    list_tables(connection, &format!("SELECT format('%I.%I', schemaname, tablename) {MODULE_TABLES}"))
+}
+
+fn list_tables(connection: &Connection, select: &str) -> Result<Vec<String>, LoadError> {
+    let query = async { connection.client.query(select, &[&connection.generation.tables]).await };
+    let rows = connection.run("listing its tables", query)?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
@@ -92,7 +96,8 @@ pub(super) fn count_rows(connection: &Connection) -> Result<BTreeMap<String, u64
     for table in quoted_tables(connection)? {
         let select = format!("SELECT count(*) FROM {table}");
         let rows: i64 = connection.run("counting rows", connection.client.query_one_scalar(&select, &[]))?;
-        let shown = table.strip_prefix("public.").unwrap_or(&table).replace('"', "");
+        let home = format!("{}.", connection.generation.tables);
+        let shown = table.strip_prefix(&home).unwrap_or(&table).replace('"', "");
         counts.insert(shown, rows.unsigned_abs());
     }
     Ok(counts)
@@ -112,5 +117,5 @@ pub(super) fn is_apart(connection: &Connection, schema: &str, table: &str) -> Re
                  AND strpos(lower(pg_get_functiondef(p.oid)), lower(c.relname)) > 0)
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
     let doing = format!("looking at what else uses `{table}`");
-    connection.run(&doing, connection.client.query_one_scalar(select, &[&schema, &table]))
+    connection.run(&doing, connection.client.query_one_scalar(select, &[&connection.schema(schema), &table]))
 }

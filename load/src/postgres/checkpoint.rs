@@ -1,7 +1,7 @@
 //! The checkpoint: how far a module's database has come, from what, and with which counts.
 //!
-//! It lives in the database itself, in `etl.checkpoint`, and moves in the transaction that brings the rows. So rows and
-//! position can't disagree, whatever is killed when.
+//! It lives in the database itself, in `etl.checkpoint` (or beside it, for tables that are loaded beside the live ones),
+//! and moves in the transaction that brings the rows. So rows and position can't disagree, whatever is killed when.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,11 @@ use crate::LoadError;
 /// The layout below; a later one will know by it what it finds.
 const FORMAT: i32 = 1;
 
+/// In the schema that stands for `STATE`.
 const TABLES: &str = "
-CREATE SCHEMA etl;
-COMMENT ON SCHEMA etl IS 'How far etl has loaded this database; dropped with it.';
-CREATE TABLE etl.checkpoint (
+CREATE SCHEMA STATE;
+COMMENT ON SCHEMA STATE IS 'How far etl has loaded these tables; dropped with them.';
+CREATE TABLE STATE.checkpoint (
     module       text        PRIMARY KEY,
     format       integer     NOT NULL,
     fingerprints jsonb       NOT NULL,
@@ -29,9 +30,9 @@ CREATE TABLE etl.checkpoint (
     complete     boolean     NOT NULL,
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON COLUMN etl.checkpoint.position IS 'Every event up to this one has taken effect, or is in etl.rejected.';
-COMMENT ON COLUMN etl.checkpoint.complete IS 'The whole stream is loaded and the indexes are built.';
-CREATE TABLE etl.rejected (
+COMMENT ON COLUMN STATE.checkpoint.position IS 'Every event up to this one has taken effect, or is in etl.rejected.';
+COMMENT ON COLUMN STATE.checkpoint.complete IS 'The whole stream is loaded and the indexes are built.';
+CREATE TABLE STATE.rejected (
     position    bigint      NOT NULL,
     event_id    uuid        NOT NULL,
     event_type  text        NOT NULL,
@@ -42,7 +43,7 @@ CREATE TABLE etl.rejected (
     reason      text        NOT NULL,
     body        bytea       NOT NULL
 );
-COMMENT ON TABLE etl.rejected IS 'Events that could not become rows; body is the protobuf message.';";
+COMMENT ON TABLE STATE.rejected IS 'Events that could not become rows; body is the protobuf message.';";
 
 /// Counts over all runs; they add up to the checkpoint's position.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,11 +83,14 @@ impl Checkpoint {
         fingerprints: &Fingerprints,
     ) -> Result<Checkpoint, LoadError> {
         let checkpoint = Checkpoint { position: 0, counts: Counts::default(), complete: false };
-        let insert = "INSERT INTO etl.checkpoint (module, format, fingerprints, position, counts, complete)
-                      VALUES ($1, $2, $3::text::jsonb, 0, $4::text::jsonb, false)";
+        let state = connection.generation.state;
+        let insert = &format!(
+            "INSERT INTO {state}.checkpoint (module, format, fingerprints, position, counts, complete)
+             VALUES ($1, $2, $3::text::jsonb, 0, $4::text::jsonb, false)"
+        );
         let (fingerprints, counts) = (json(fingerprints), json(&checkpoint.counts));
         let doing = "creating the checkpoint";
-        connection.run(doing, connection.client.batch_execute(TABLES))?;
+        connection.run(doing, connection.client.batch_execute(&TABLES.replace("STATE", state)))?;
         connection
             .run(doing, connection.client.execute(insert, &[&module, &FORMAT, &fingerprints, &counts]))
             .map(|_| checkpoint)
@@ -98,9 +102,11 @@ impl Checkpoint {
         module: &str,
         fingerprints: &Fingerprints,
     ) -> Result<Checkpoint, LoadError> {
-        let select = "SELECT format, fingerprints::text, position, counts::text, complete
-                      FROM etl.checkpoint WHERE module = $1";
-        let row = connection.run("reading the checkpoint", connection.client.query_opt(select, &[&module]))?;
+        let select = format!(
+            "SELECT format, fingerprints::text, position, counts::text, complete FROM {}.checkpoint WHERE module = $1",
+            connection.generation.state
+        );
+        let row = connection.run("reading the checkpoint", connection.client.query_opt(&select, &[&module]))?;
         let refused = |problem: String| {
             let help = "load it anew with --if-exists replace, or seed from what it was loaded from";
             Err(database::refused(connection.database(), problem, help))
@@ -138,10 +144,13 @@ pub(super) struct Mover {
 impl Mover {
     pub(super) fn prepare(connection: &Connection, module: &str) -> Result<Mover, LoadError> {
         // The old position is a condition: were anybody else to move it, we would notice and not commit.
-        let update = "UPDATE etl.checkpoint
-                      SET position = $2, occurred_at = $3::text::timestamptz, counts = $4::text::jsonb, updated_at = now()
-                      WHERE module = $1 AND position = $5 AND NOT complete";
-        let statement = connection.run("preparing the checkpoint", connection.client.prepare(update))?;
+        let update = format!(
+            "UPDATE {}.checkpoint
+             SET position = $2, occurred_at = $3::text::timestamptz, counts = $4::text::jsonb, updated_at = now()
+             WHERE module = $1 AND position = $5 AND NOT complete",
+            connection.generation.state
+        );
+        let statement = connection.run("preparing the checkpoint", connection.client.prepare(&update))?;
         Ok(Mover { statement, module: module.to_string() })
     }
 
@@ -169,10 +178,12 @@ impl Mover {
 
     /// Marks the database as complete, within the caller's transaction, with its last counts.
     pub(super) fn complete(&self, connection: &Connection, counts: &Counts) -> Result<(), LoadError> {
-        let update = "UPDATE etl.checkpoint SET complete = true, counts = $2::text::jsonb, updated_at = now()
-                      WHERE module = $1";
+        let update = format!(
+            "UPDATE {}.checkpoint SET complete = true, counts = $2::text::jsonb, updated_at = now() WHERE module = $1",
+            connection.generation.state
+        );
         let counts = json(counts);
-        let update = async { connection.client.execute(update, &[&self.module, &counts]).await };
+        let update = async { connection.client.execute(&update, &[&self.module, &counts]).await };
         connection.run("completing the checkpoint", update).map(|_| ())
     }
 }

@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, Config, Error, NoTls};
 
 use super::failure;
+use super::generation::{Generation, LIVE};
 use super::target::PostgresTarget;
 use crate::LoadError;
 
@@ -25,14 +26,23 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// have are passed over.
 const SESSION: &str = "SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES
     ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
-    ('transaction_timeout', '0'), ('lock_timeout', '60s'), ('client_connection_check_interval', '1s'),
-    ('default_transaction_isolation', 'read committed'), ('search_path', 'public')
+    ('transaction_timeout', '0'), ('lock_timeout', '10s'), ('client_connection_check_interval', '1s'),
+    ('default_transaction_isolation', 'read committed'), ('search_path', 'public'), ('jit', 'off')
     ) v(name, value) USING (name)";
+
+/// A server process, so that one that we have left behind can be told from any other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Backend {
+    pid: i32,
+    started: String,
+}
 
 pub(super) struct Connection {
     runtime: Runtime,
     pub(super) client: Client,
     database: String,
+    /// Where the module's tables and our own are looked for.
+    pub(super) generation: Generation,
     /// Why the connection broke, once it has.
     broken: Arc<OnceLock<String>>,
 }
@@ -43,12 +53,49 @@ impl Connection {
             server: target.to_string(),
             problem: format!("no connection can be driven: {error}"),
             help: "raise the limit of open files (ulimit -n)".to_string(),
+            may_pass: false,
         })?;
         let broken = Arc::new(OnceLock::new());
         let client = runtime.block_on(connect(target, database, broken.clone()))?;
-        let connection = Connection { runtime, client, database: database.to_string(), broken };
+        let connection = Connection { runtime, client, database: database.to_string(), generation: LIVE, broken };
         connection.run("setting up the session", connection.client.batch_execute(SESSION))?;
         Ok(connection)
+    }
+
+    /// Works on another generation from now on.
+    pub(super) fn enter(&mut self, generation: Generation) -> Result<(), LoadError> {
+        self.generation = generation;
+        let path = format!("SET search_path = {}", generation.tables);
+        self.run("choosing the schema", self.client.batch_execute(&path))
+    }
+
+    /// The schema that is meant by the name in a module's files.
+    pub(super) fn schema<'a>(&self, written: &'a str) -> &'a str {
+        if written == LIVE.tables { self.generation.tables } else { written }
+    }
+
+    /// Settings of the session that hold until it ends.
+    pub(super) fn set(&self, settings: &[(&str, String)]) -> Result<(), LoadError> {
+        for (name, value) in settings {
+            let set = "SELECT set_config($1, $2, false)";
+            let set = async { self.client.execute(set, &[name, value]).await };
+            self.run("setting up the session", set)?;
+        }
+        Ok(())
+    }
+
+    /// The server process behind the connection.
+    pub(super) fn backend(&self) -> Result<Backend, LoadError> {
+        let select = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+        let row = self.run("asking for the server process", self.client.query_one(select, &[]))?;
+        Ok(Backend { pid: row.get(0), started: row.get(1) })
+    }
+
+    /// Ends a server process of ours that we have lost the connection to: it may not have noticed yet.
+    pub(super) fn end(&self, backend: &Backend) -> Result<(), LoadError> {
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2";
+        let end = async { self.client.execute(end, &[&backend.pid, &backend.started]).await };
+        self.run("ending the session that was cut off", end).map(|_| ())
     }
 
     /// Waits for a statement. `doing` says what it is for, as in "copying into `message`".
@@ -88,7 +135,12 @@ impl Connection {
 
 async fn connect(target: &PostgresTarget, database: &str, broken: Arc<OnceLock<String>>) -> Result<Client, LoadError> {
     let config = config(target, database);
-    let failed = |problem: String, help: String| LoadError::Connect { server: target.to_string(), problem, help };
+    let failed = |problem: String, help: String, may_pass: bool| LoadError::Connect {
+        server: target.to_string(),
+        problem,
+        help,
+        may_pass,
+    };
     match tokio::time::timeout(CONNECT_TIME_MAX, config.connect(NoTls)).await {
         Ok(Ok((client, connection))) => {
             tokio::spawn(async move {
@@ -100,11 +152,12 @@ async fn connect(target: &PostgresTarget, database: &str, broken: Arc<OnceLock<S
         }
         Ok(Err(error)) => {
             let (problem, help) = failure::connecting(&error, &target.user, database);
-            Err(failed(problem, help))
+            Err(failed(problem, help, failure::may_pass(&error)))
         }
         Err(_) => {
             let problem = format!("no answer within {} seconds", CONNECT_TIME_MAX.as_secs());
-            Err(failed(problem, "is the host right, no firewall between, and the server not overloaded?".to_string()))
+            let help = "is the host right, no firewall between, and the server not overloaded?";
+            Err(failed(problem, help.to_string(), true))
         }
     }
 }

@@ -51,7 +51,11 @@ impl CopyBuffer {
         let list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
         let (schema, table) = (schema.to_string(), table.to_string());
         let list = list.join(", ");
-        let sql = format!("COPY {}.{} ({list}) FROM STDIN (FORMAT binary)", quoted(&schema), quoted(&table));
+        let sql = format!(
+            "COPY {}.{} ({list}) FROM STDIN (FORMAT binary)",
+            quoted(connection.schema(&schema)),
+            quoted(&table)
+        );
         let doing = format!("preparing to copy into `{table}`");
         let statement = connection.run(&doing, connection.client.prepare(&sql))?;
         Ok(CopyBuffer { schema, table, columns, statement, bytes: Vec::new(), positions: Vec::new(), staged_for: None })

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::connection::Connection;
+use super::generation;
 use super::target::PostgresTarget;
 use super::{IfExists, quoted};
 use crate::LoadError;
@@ -23,6 +24,8 @@ pub(super) enum Content {
     Empty { created: bool },
     /// Our checkpoint.
     Ours,
+    /// The same, of complete tables that stay live while others are loaded beside them.
+    Live,
 }
 
 /// Tables, functions, types and schemas that neither Postgres nor an extension brought.
@@ -40,18 +43,27 @@ const IS_EMPTY: &str = "
         WHERE NOT EXISTS (SELECT 1 FROM pg_depend d
                           WHERE d.classid = object.class AND d.objid = object.oid AND d.deptype = 'e'))";
 
+/// Connects to the server, by the database that every server has.
+pub(super) fn reach(target: &PostgresTarget) -> Result<Connection, LoadError> {
+    Connection::open(target, "postgres")
+}
+
 /// Opens the module's database, creating or replacing it as asked.
 pub(super) fn open(
+    server: &Connection,
     target: &PostgresTarget,
     database: &str,
     if_exists: IfExists,
 ) -> Result<(Connection, Content), LoadError> {
-    let server = Connection::open(target, "postgres")?;
-    check_version(&server)?;
-    let exists = "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)";
-    let exists: bool = server.run("looking for it", server.client.query_one_scalar(exists, &[&database]))?;
-    if !exists {
-        return create(&server, target, database);
+    check_version(server)?;
+    match state(server, database)? {
+        State::Usable => {}
+        State::Missing => return create(server, target, database),
+        State::Invalid => {
+            tracing::warn!("somebody had begun to drop database `{database}`; it is dropped and made anew");
+            drop_database(server, database)?;
+            return create(server, target, database);
+        }
     }
     let (connection, content) = look_into(target, database)?;
     match (content, if_exists) {
@@ -60,10 +72,14 @@ pub(super) fn open(
             "it exists and was loaded before",
             "go on with --if-exists resume, or load it anew with --if-exists replace",
         )),
+        (Content::Ours, IfExists::Replace) if is_complete(&connection)? => {
+            generation::check_exchangeable(&connection)?;
+            Ok((connection, Content::Live))
+        }
         (Content::Ours, IfExists::Replace) => {
             drop(connection);
-            drop_database(&server, database)?;
-            create(&server, target, database)
+            drop_database(server, database)?;
+            create(server, target, database)
         }
         _ => Ok((connection, content)),
     }
@@ -71,10 +87,55 @@ pub(super) fn open(
 
 /// Drops a database that a failed opening had created, so that it leaves nothing behind.
 pub(super) fn take_back(target: &PostgresTarget, database: &str) {
-    let dropped = Connection::open(target, "postgres").and_then(|server| drop_database(&server, database));
+    let dropped = reach(target).and_then(|server| drop_database(&server, database));
     if let Err(error) = dropped {
         tracing::warn!("the empty database `{database}` stays behind: {error}");
     }
+}
+
+/// Connects to a database that must exist and be ours.
+pub(super) fn open_ours(target: &PostgresTarget, database: &str) -> Result<Connection, LoadError> {
+    let (connection, content) = look_into(target, database)?;
+    match content {
+        Content::Ours => Ok(connection),
+        _ => Err(refused(database, "it was never loaded", "load it with `etl seed`")),
+    }
+}
+
+/// Drops a database that must be ours, if it can still be told.
+pub(super) fn drop_ours(target: &PostgresTarget, database: &str) -> Result<(), LoadError> {
+    let server = reach(target)?;
+    if state(&server, database)? != State::Invalid {
+        drop(open_ours(target, database)?);
+    }
+    drop_database(&server, database)
+}
+
+/// What the server knows of a database by its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Missing,
+    Usable,
+    /// A `DROP DATABASE` was interrupted. Part of its files may be gone; nobody can connect to it, and nothing can be done
+    /// with it but drop it.
+    Invalid,
+}
+
+fn state(server: &Connection, database: &str) -> Result<State, LoadError> {
+    // The mark of an invalid database (Postgres 13.12, 14.9, 15.4 and later): DATCONNLIMIT_INVALID_DB in its sources.
+    let invalid = "SELECT (SELECT datconnlimit = -2 FROM pg_database WHERE datname = $1)";
+    let invalid = server.run("looking for it", server.client.query_one_scalar(invalid, &[&database]))?;
+    Ok(match invalid {
+        None => State::Missing,
+        Some(false) => State::Usable,
+        Some(true) => State::Invalid,
+    })
+}
+
+/// Whether a load has ever come to its end.
+fn is_complete(connection: &Connection) -> Result<bool, LoadError> {
+    let select = "SELECT COALESCE(bool_and(complete), false) FROM etl.checkpoint";
+    connection.run("reading the checkpoint", connection.client.query_one_scalar(select, &[]))
 }
 
 fn create(server: &Connection, target: &PostgresTarget, database: &str) -> Result<(Connection, Content), LoadError> {
@@ -114,7 +175,8 @@ fn look_into(target: &PostgresTarget, database: &str) -> Result<(Connection, Con
     Ok((connection, Content::Empty { created: false }))
 }
 
-fn lock(connection: &Connection) -> Result<(), LoadError> {
+/// Takes the lock of a loader.
+pub(super) fn lock(connection: &Connection) -> Result<(), LoadError> {
     let started = Instant::now();
     let statement = "SELECT pg_try_advisory_lock($1)";
     while !connection.run("locking it", connection.client.query_one_scalar(statement, &[&LOCK]))? {

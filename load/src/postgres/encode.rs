@@ -61,6 +61,10 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+pub(super) fn put_int4(out: &mut Vec<u8>, value: i32) {
+    put_bytes(out, &value.to_be_bytes());
+}
+
 pub(super) fn put_int8(out: &mut Vec<u8>, value: i64) {
     put_bytes(out, &value.to_be_bytes());
 }
@@ -176,7 +180,7 @@ fn put_text(value: Value<'_>, chars_max: Option<usize>, out: &mut Vec<u8>) -> Re
 
 fn checked_text(text: &str) -> Result<&str, String> {
     checked_length(text.as_bytes())?;
-    match text.as_bytes().contains(&0) {
+    match memchr::memchr(0, text.as_bytes()).is_some() {
         true => Err("holds a NUL character, which Postgres can't store".to_string()),
         false => Ok(text),
     }

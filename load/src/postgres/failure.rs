@@ -28,6 +28,24 @@ pub(super) fn is_about_a_row(error: &Error) -> bool {
     })
 }
 
+/// Whether trying again later may help.
+pub(crate) fn may_pass(error: &Error) -> bool {
+    // The server says `internal error` of a checkpoint that a full disk has failed; only the place in its code tells.
+    if error.as_db_error().is_some_and(|db| db.routine() == Some("RequestCheckpoint")) {
+        return true;
+    }
+    match error.code() {
+        Some(code) => {
+            let code = code.code();
+            ["08", "53", "57P", "58"].iter().any(|class| code.starts_with(class))
+                || ["40001", "40P01", "55P03", "55006"].contains(&code)
+        }
+        None => {
+            error.is_closed() || error.source().is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>)
+        }
+    }
+}
+
 /// The row of a COPY, from 1, that the server was at. It says so in the error's context: `COPY message, line 3, column
 /// body`, in the language of its messages, so only the table's name and the first number behind it are relied on.
 pub(super) fn copy_row(error: &Error, table: &str) -> Option<usize> {
@@ -39,12 +57,6 @@ fn row_in_context(context: &str, table: &str) -> Option<usize> {
     let digits = behind.trim_start_matches(|c: char| !c.is_ascii_digit());
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits[..end].parse().ok().filter(|row| *row > 0)
-}
-
-/// The temporary function of the handler that failed, as the error's context names it: `on_message_sent`.
-pub(super) fn handler(error: &Error) -> Option<&str> {
-    let at = error.as_db_error()?.where_()?.split('"').find(|word| word.starts_with("on_"))?;
-    Some(at)
 }
 
 /// What to do about an error that stops a module. The checkpoint makes running again safe after any of them.

@@ -3,12 +3,15 @@
 //! In: batches in total order. Out: committed transactions, each the rows of consecutive events and the checkpoint
 //! behind the last of them. Events are encoded as they come, so a transaction ends wherever it is full, also within a
 //! batch. Batches are kept until their rows are committed: when the server refuses a row, everything since the last
-//! commit is encoded again without it, in smaller transactions that grow again.
+//! commit is encoded again without it, in smaller transactions that grow again. Faults that may pass are waited out.
 
 mod commit;
-pub(super) mod opening;
+mod opening;
 mod pending;
+mod planning;
+mod recovery;
 mod rejected;
+pub(super) mod script;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,15 +21,18 @@ use etl_schemas::ticks::Ticks;
 
 use self::pending::Pending;
 use self::rejected::RejectedRows;
-use super::checkpoint::{Checkpoint, Counts, Mover};
-use super::connection::Connection;
+use super::checkpoint::{Checkpoint, Counts, Fingerprints, Mover};
+use super::connection::{Backend, Connection};
 use super::copy::CopyBuffer;
 use super::database::refused;
+use super::encode::put_int4;
+use super::generation::Generation;
 use super::plan::RowPlan;
 use super::staging::Staging;
 use super::{PostgresOptions, PostgresTarget, StreamFingerprint};
 use crate::LoadError;
-use crate::module::{Module, Script};
+use crate::module::Module;
+use crate::patience::Patience;
 use crate::sink::{EVERYTHING, Sink, SinkReport, TableRows};
 
 /// Takes the events of one type.
@@ -38,27 +44,46 @@ struct Handler {
     staged: Option<(usize, bool)>,
 }
 
-/// Loads one module.
-pub struct PostgresSink {
-    module: String,
-    indexes: Option<Script>,
+/// What is loaded, and where: all that another session needs when one breaks.
+struct Job {
+    target: PostgresTarget,
+    module: Module,
+    catalog: Arc<EventCatalog>,
+    fingerprints: Fingerprints,
+    options: PostgresOptions,
+    database: String,
+    /// The live one, or the next one beside it.
+    generation: Generation,
+}
+
+/// A connection, and what was prepared on it.
+struct Session {
     connection: Connection,
+    backend: Backend,
     /// By rank of the event type.
     handlers: Vec<Option<Handler>>,
     buffers: Vec<CopyBuffer>,
     /// What is done with staged events, if any are.
     staging: Option<Staging>,
-    rejected: RejectedRows,
     mover: Mover,
-    options: PostgresOptions,
+}
+
+/// Loads one module.
+pub struct PostgresSink {
+    job: Job,
+    session: Session,
+    rejected: RejectedRows,
     checkpoint: Checkpoint,
     /// What the open transaction will add to the checkpoint.
     open: OpenTransaction,
     pending: Pending,
+    patience: Patience,
     /// Rows after which a transaction is full: as the options say, or fewer for a while after a refused row.
     rows_max: usize,
     /// The last position handed to [`Sink::write`], 0 before the first.
     seen: u64,
+    /// Whether the tables are live.
+    published: bool,
     resumed_after: u64,
     opened: Instant,
 }
@@ -91,7 +116,7 @@ impl PostgresSink {
 
     /// The module's database, with its prefix.
     pub fn database(&self) -> &str {
-        self.connection.database()
+        self.session.connection.database()
     }
 
     /// Encodes pending events until a transaction is full; says whether it is.
@@ -104,37 +129,64 @@ impl PostgresSink {
                 self.encode(&batch, index);
                 self.pending.advance();
             }
+            self.pass_over_to(batch.last_position() + 1);
+            if let Some(ends_at) = batch.ends_at() {
+                self.open.occurred_at = ends_at;
+            }
+            self.pending.advance_over_empty();
         }
         self.is_full()
     }
 
+    /// Counts what lies between the last event and the one at `position`: events that a sparse batch leaves out.
+    fn pass_over_to(&mut self, position: u64) {
+        let last = self.open.position.max(self.checkpoint.position);
+        self.open.passed_over += position - 1 - last;
+        self.open.position = position - 1;
+    }
+
     fn is_full(&self) -> bool {
         self.open.taken + self.open.rejected >= self.rows_max as u64
-            || self.open.bytes >= self.options.bytes_per_transaction
+            || self.open.bytes >= self.job.options.bytes_per_transaction
             || self.pending.is_long()
     }
 
     /// Adds one event to the open transaction: as a row, as a rejected row, or as passed over.
     fn encode(&mut self, batch: &EventBatch, index: usize) {
         let header = batch.headers()[index];
-        self.open.position = batch.first_position() + index as u64;
+        self.pass_over_to(batch.position(index));
+        self.open.position += 1;
         self.open.occurred_at = header.occurred_at;
-        let Some(handler) = &mut self.handlers[usize::from(header.rank)] else {
+        let Session { handlers, buffers, staging, .. } = &mut self.session;
+        let Some(handler) = &mut handlers[usize::from(header.rank)] else {
             self.open.passed_over += 1;
             return;
         };
         let event = batch.event(index);
-        let buffer = &mut self.buffers[handler.buffer];
+        let buffer = &mut buffers[handler.buffer];
+        let mut staged = match (handler.staged, staging) {
+            (Some((place, one_by_one)), Some(staging)) => {
+                let stage = staging.stages.of_next(event.stream(), place, one_by_one);
+                Some((&mut staging.stages, stage, place))
+            }
+            _ => None,
+        };
         let before = buffer.bytes();
         // A row that the server has refused isn't sent again.
         let encoded = match self.rejected.refusal(event.position) {
             Some(reason) => Err(reason),
-            None => buffer.put_row(event.position, |out| handler.plan.encode(&event, out)),
+            None => buffer.put_row(event.position, |out| {
+                handler.plan.encode(&event, out)?;
+                if let Some((_, stage, _)) = staged {
+                    put_int4(out, stage as i32);
+                }
+                Ok(())
+            }),
         };
         match encoded {
             Ok(()) => {
-                if let (Some((place, one_by_one)), Some(staging)) = (handler.staged, &mut self.staging) {
-                    staging.stages.put(event.position, event.stream(), place, one_by_one);
+                if let Some((stages, stage, place)) = &mut staged {
+                    stages.take(*stage, *place);
                 }
                 self.open.taken += 1;
                 self.open.bytes += buffer.bytes() - before;
@@ -161,14 +213,15 @@ impl PostgresSink {
     fn report(&self) -> SinkReport {
         let Counts { taken, passed_over, rejected, rows } = self.checkpoint.counts.clone();
         SinkReport {
-            name: self.module.clone(),
-            complete: self.checkpoint.complete,
+            name: self.job.module.name.clone(),
+            complete: self.checkpoint.complete && self.published,
             resumed_after: self.resumed_after,
             position: self.checkpoint.position,
             taken,
             passed_over,
             rejected,
             tables: rows.into_iter().map(|(table, rows)| TableRows { table, rows }).collect(),
+            repeated: 0,
             elapsed: self.opened.elapsed(),
         }
     }
@@ -176,7 +229,7 @@ impl PostgresSink {
 
 impl Sink for PostgresSink {
     fn name(&self) -> &str {
-        &self.module
+        &self.job.module.name
     }
 
     fn durable_position(&self) -> u64 {
@@ -193,18 +246,22 @@ impl Sink for PostgresSink {
     fn write(&mut self, batch: &Arc<EventBatch>) -> Result<(), LoadError> {
         let due = self.seen.max(self.checkpoint.position) + 1;
         if batch.first_position() > due || batch.first_position() <= self.seen {
-            let (sink, found) = (self.module.clone(), batch.first_position());
+            let (sink, found) = (self.job.module.name.clone(), batch.first_position());
             return Err(LoadError::Gap { sink, expected: due, found });
         }
         self.seen = self.seen.max(batch.last_position());
         if self.checkpoint.complete || batch.last_position() < due {
             return Ok(());
         }
-        self.pending.push(batch.clone(), (due - batch.first_position()) as usize);
+        self.pending.push(batch.clone(), batch.count_up_to(due - 1));
         while self.fill() {
             self.commit()?;
         }
         Ok(())
+    }
+
+    fn settle(&mut self) -> Result<(), LoadError> {
+        self.flush()
     }
 
     fn finish(&mut self) -> Result<SinkReport, LoadError> {
@@ -217,11 +274,15 @@ impl Sink for PostgresSink {
             }
             self.complete()?;
         }
+        self.publish()?;
         Ok(self.report())
     }
 
     fn stop(&mut self) -> Result<SinkReport, LoadError> {
-        self.flush()?;
-        Ok(self.report())
+        match self.flush() {
+            // Nothing is handed over again in this run.
+            Ok(()) | Err(LoadError::WentBack { .. }) => Ok(self.report()),
+            Err(error) => Err(error),
+        }
     }
 }

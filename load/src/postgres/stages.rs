@@ -1,22 +1,22 @@
 //! Cuts a transaction into stages, so that handlers take their events in sets and still in order.
 //!
-//! In: for each event of a transaction that a handler takes, its stream and its handler's place. Out: steps, each a range
-//! of positions and a handler that takes its events of that range.
+//! In: for each event of a transaction that a handler takes, its stream and its handler's place. Out: the event's stage,
+//! and the steps of the transaction: each a stage and a handler that takes its events of that stage.
 //!
-//! Stages are ranges of positions that follow each other. Within a stage handlers run one after another by their places,
-//! each on all its events. So of two events of one stream the later one could take effect first only if they lay in one
-//! stage and the later one's handler had the lower place. A stage is cut before each event for which that would be so.
-//! With `order = "strict"` it is cut before every event, except within a run of events that one handler takes one by
-//! one anyway. Streams are told apart by a hash: two that share one only cause a cut too many.
+//! Stages run one after another. Within a stage handlers run by their places, each on all its events. So of two events
+//! of one stream the later one could take effect first only if they lay in one stage and the later one's handler had
+//! the lower place: then it goes into the next stage. Each stream counts its own stages, so there are as many as the one
+//! stream needs whose events change places most often, however many streams there are. Streams are told apart by a
+//! hash: two that share one only need a stage too many. With `order = "strict"` every event has a stage of its own,
+//! except within a run of events that one handler takes one by one anyway.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-/// A handler's share of a stage: its events behind `after`, up to and with `upto`.
+/// The events of a handler in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    pub(super) after: u64,
-    pub(super) upto: u64,
+    pub(super) stage: u32,
     pub(super) handler: usize,
 }
 
@@ -24,70 +24,80 @@ pub(super) struct Step {
 #[derive(Debug, Default)]
 pub(super) struct Stages {
     strict: bool,
-    steps: Vec<Step>,
-    /// By handler, whether the open stage has events of it.
-    open: Vec<bool>,
-    /// Position of the event before the open stage.
-    after: u64,
-    /// Of the last event, with its handler.
-    last: Option<(u64, usize)>,
-    /// By a stream's hash: the stage, and the highest place of a handler that takes an event of it there.
-    highest: HashMap<u64, (u64, usize)>,
-    stage: u64,
+    handlers: usize,
+    /// By stage and, within it, by handler: whether there are events.
+    present: Vec<bool>,
+    /// Strictly: stage and handler of the last event.
+    last: Option<(u32, usize)>,
+    /// By a stream's hash: its stage, and the highest place of a handler that takes an event of it there.
+    streams: HashMap<u64, (u32, usize), BuildHasherDefault<Hashed>>,
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("the keys are u64");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl Stages {
     /// For so many handlers, whose places are 0 and up.
     pub(super) fn new(handlers: usize, strict: bool) -> Stages {
-        Stages { strict, open: vec![false; handlers], ..Stages::default() }
+        Stages { strict, handlers, ..Stages::default() }
     }
 
-    /// Takes the next event. `one_by_one` says that the handler itself keeps to the order of its events.
-    pub(super) fn put(&mut self, position: u64, stream: &str, handler: usize, one_by_one: bool) {
+    /// The stage of the next event. `one_by_one` says that the handler itself keeps to the order of its events.
+    pub(super) fn of_next(&mut self, stream: &str, handler: usize, one_by_one: bool) -> u32 {
+        if self.strict {
+            let stage = match self.last {
+                None => 0,
+                Some((stage, last)) if one_by_one && last == handler => stage,
+                Some((stage, _)) => stage + 1,
+            };
+            self.last = Some((stage, handler));
+            return stage;
+        }
         let mut hasher = DefaultHasher::new();
         stream.hash(&mut hasher);
-        let stream = hasher.finish();
-        let overtakes =
-            self.highest.get(&stream).is_some_and(|(stage, highest)| *stage == self.stage && *highest > handler);
-        let continues = |last: (u64, usize)| one_by_one && last.1 == handler;
-        if overtakes || self.strict && self.last.is_some_and(|last| !continues(last)) {
-            self.cut();
+        let (stage, highest) = self.streams.entry(hasher.finish()).or_insert((0, handler));
+        if handler < *highest {
+            *stage += 1;
         }
-        if self.last.is_none() {
-            self.after = position - 1;
-        }
-        self.open[handler] = true;
-        self.last = Some((position, handler));
-        let highest = self.highest.entry(stream).or_insert((self.stage, handler));
-        *highest = match highest.0 == self.stage {
-            true => (self.stage, highest.1.max(handler)),
-            false => (self.stage, handler),
-        };
+        *highest = handler;
+        *stage
     }
 
-    /// Ends the open stage.
-    fn cut(&mut self) {
-        let Some((upto, _)) = self.last.take() else { return };
-        for (handler, open) in self.open.iter_mut().enumerate() {
-            if std::mem::take(open) {
-                self.steps.push(Step { after: self.after, upto, handler });
-            }
+    /// The event is staged, so its handler has something to do there.
+    pub(super) fn take(&mut self, stage: u32, handler: usize) {
+        let at = stage as usize * self.handlers + handler;
+        if at >= self.present.len() {
+            self.present.resize((stage as usize + 1) * self.handlers, false);
         }
-        self.after = upto;
-        self.stage += 1;
+        self.present[at] = true;
     }
 
     /// All steps, in the order in which they must run.
-    pub(super) fn steps(&mut self) -> &[Step] {
-        self.cut();
-        &self.steps
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step> {
+        let present = self.present.iter().enumerate().filter(|(_, present)| **present);
+        present.map(|(at, _)| Step { stage: (at / self.handlers) as u32, handler: at % self.handlers })
     }
 
     /// Forgets everything, for the next transaction.
     pub(super) fn clear(&mut self) {
-        self.cut();
-        self.steps.clear();
-        self.highest.clear();
+        self.present.clear();
+        self.streams.clear();
+        self.last = None;
     }
 }
 
@@ -99,14 +109,14 @@ mod tests {
     /// Events in the order in which the steps bring them into effect: indexes into `events`.
     fn effects(events: &[(u8, usize)], strict: bool, one_by_one: usize) -> Vec<usize> {
         let mut stages = Stages::new(4, strict);
-        for (index, (stream, handler)) in events.iter().enumerate() {
-            stages.put(index as u64 + 1, &stream.to_string(), *handler, *handler == one_by_one);
+        let mut of_event = Vec::new();
+        for (stream, handler) in events {
+            let stage = stages.of_next(&stream.to_string(), *handler, *handler == one_by_one);
+            stages.take(stage, *handler);
+            of_event.push(Step { stage, handler: *handler });
         }
-        let of_step = |step: &Step| {
-            let Step { after, upto, handler } = *step;
-            (after as usize..upto as usize).filter(move |index| events[*index].1 == handler).collect::<Vec<_>>()
-        };
-        stages.steps().iter().flat_map(of_step).collect()
+        let of_step = |step: Step| (0..events.len()).filter(|index| of_event[*index] == step).collect::<Vec<_>>();
+        stages.steps().flat_map(of_step).collect()
     }
 
     proptest! {
@@ -129,17 +139,18 @@ mod tests {
     }
 
     #[test]
-    fn streams_that_keep_to_the_places_share_a_stage() {
+    fn each_stream_counts_its_own_stages() {
         let mut stages = Stages::new(2, false);
-        for (position, stream, handler) in
-            [(11, "a", 0), (12, "b", 0), (14, "a", 1), (15, "c", 0), (17, "b", 1), (18, "a", 0)]
-        {
-            stages.put(position, stream, handler, false);
-        }
-        let step = |after, upto, handler| Step { after, upto, handler };
-        assert_eq!(stages.steps(), [step(10, 17, 0), step(10, 17, 1), step(17, 18, 0)]);
+        let events = [("a", 0), ("b", 1), ("b", 0), ("a", 1), ("c", 0), ("a", 0), ("b", 1)];
+        let of_events = events.map(|(stream, handler)| {
+            let stage = stages.of_next(stream, handler, false);
+            stages.take(stage, handler);
+            stage
+        });
+        assert_eq!(of_events, [0, 0, 1, 0, 0, 1, 1]);
+        let step = |stage, handler| Step { stage, handler };
+        assert_eq!(stages.steps().collect::<Vec<_>>(), [step(0, 0), step(0, 1), step(1, 0), step(1, 1)]);
         stages.clear();
-        stages.put(20, "a", 0, false);
-        assert_eq!(stages.steps(), [step(19, 20, 0)]);
+        assert_eq!(stages.of_next("a", 0, false), 0);
     }
 }

@@ -6,6 +6,7 @@
 
 mod call;
 mod event_table;
+mod statement;
 
 use etl_schemas::event::EventType;
 use tokio_postgres::Statement;
@@ -13,15 +14,17 @@ use tokio_postgres::Statement;
 use self::event_table::EventTable;
 use super::catalog::TableColumn;
 use super::connection::Connection;
-use super::loader::opening::place;
+use super::loader::script::place;
 use super::plan::RowPlan;
+use super::quoted;
 use super::stages::{Stages, Step};
-use super::{failure, quoted};
 use crate::LoadError;
 use crate::module::{ColumnSource, Handler, Module, ObjectName, Script};
 
-/// Column of a staged table that no column of a module's table is called.
+/// Columns of a staged table that no column of a module's table is called.
 const POSITION: &str = "etl_position";
+/// The event's stage; see [`Stages`]. Always the last column of the COPY.
+pub(super) const STAGE: &str = "etl_stage";
 
 /// A handler whose events are staged.
 pub(super) struct StagedHandler {
@@ -43,17 +46,26 @@ pub(super) struct Builder<'a> {
     actions: Vec<String>,
     /// Where all calls stand, and each of them.
     calls: Option<(usize, Vec<call::Call>)>,
+    scripts: Vec<HandlerScript>,
+}
+
+/// A handler in SQL, as the server knows it and as people do.
+struct HandlerScript {
+    /// The temporary function: `on_message_sent`.
+    function: String,
+    script: Script,
 }
 
 /// The steps of the open transaction, and the function that takes them.
 pub(super) struct Staging {
     pub(super) stages: Stages,
     walk: Statement,
+    scripts: Vec<HandlerScript>,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(connection: &'a Connection, module: &'a Module) -> Builder<'a> {
-        Builder { connection, module, actions: Vec::new(), calls: None }
+        Builder { connection, module, actions: Vec::new(), calls: None, scripts: Vec::new() }
     }
 
     /// A handler in SQL: its script becomes a function over a view of the staged events of a step.
@@ -64,19 +76,19 @@ impl<'a> Builder<'a> {
         event_type: &EventType,
     ) -> Result<StagedHandler, LoadError> {
         let columns = event_table::columns_of(event_type);
-        let table = EventTable::create(self.connection, event_type, &columns, "position")?;
+        let table = EventTable::create(self.connection, event_type, &columns)?;
         let view = event_table::snake_case(&event_type.name);
         self.refuse_hidden_table(handler, &view)?;
         let names: Vec<String> = columns.iter().map(|(name, _)| quoted(name)).collect();
         let create = format!(
-            "CREATE TEMPORARY VIEW {} AS SELECT {} FROM pg_temp.{} WHERE position > current_setting('etl.after')::bigint \
-             AND position <= current_setting('etl.upto')::bigint",
+            "CREATE TEMPORARY VIEW {} AS SELECT {} FROM pg_temp.{} WHERE {STAGE} = current_setting('etl.stage')::integer",
             quoted(&view),
             names.join(", "),
             quoted(&table.name)
         );
         let doing = format!("making the view `{view}` of staged events");
         self.connection.run(&doing, self.connection.client.batch_execute(&create))?;
+        self.scripts.push(HandlerScript { function: format!("on_{view}"), script: script.clone() });
         let function = quoted(&format!("on_{view}"));
         let mut quotes = "$handler$".to_string();
         while script.text.contains(&quotes) {
@@ -96,7 +108,7 @@ impl<'a> Builder<'a> {
     /// Runs the handler once on no events, and takes back whatever it did: some errors show only then.
     fn try_on_no_events(&self, handler: &Handler, function: &str) -> Result<(), LoadError> {
         let run = format!(
-            "SAVEPOINT trial; SET LOCAL etl.after = 0; SET LOCAL etl.upto = 0; SELECT pg_temp.{function}();
+            "SAVEPOINT trial; SET LOCAL etl.stage = 0; SELECT pg_temp.{function}();
              ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial"
         );
         match self.connection.run("trying a handler on no events", self.connection.client.batch_execute(&run)) {
@@ -109,9 +121,10 @@ impl<'a> Builder<'a> {
 
     /// A table of the view's name would be hidden by it, and writing to it would go astray.
     fn refuse_hidden_table(&self, handler: &Handler, view: &str) -> Result<(), LoadError> {
-        let select = "SELECT to_regclass(format('public.%I', $1::text)) IS NOT NULL";
+        let select = "SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NOT NULL";
         let doing = "looking for a table of the same name";
-        match self.connection.run(doing, self.connection.client.query_one_scalar(select, &[&view]))? {
+        let home = self.connection.generation.tables;
+        match self.connection.run(doing, self.connection.client.query_one_scalar(select, &[&home, &view]))? {
             false => Ok(()),
             true => {
                 let message = format!("the staged events are called `{view}`, and so is a table of the module");
@@ -131,13 +144,13 @@ impl<'a> Builder<'a> {
         let mut columns: Vec<(String, String)> =
             filled.iter().map(|column| (column.name.clone(), column.type_name.clone())).collect();
         columns.push((POSITION.to_string(), "bigint".to_string()));
-        let staged = EventTable::create(self.connection, event_type, &columns, POSITION)?;
+        let staged = EventTable::create(self.connection, event_type, &columns)?;
         let names: Vec<String> = filled.iter().map(|column| quoted(&column.name)).collect();
         let names = names.join(", ");
         self.actions.push(format!(
             "INSERT INTO {}.{} ({names}) SELECT {names} FROM pg_temp.{} \
-             WHERE {POSITION} > low AND {POSITION} <= high ORDER BY {POSITION};",
-            quoted(&table.schema),
+             WHERE {STAGE} = stage ORDER BY {POSITION};",
+            quoted(self.connection.schema(&table.schema)),
             quoted(&table.name),
             quoted(&staged.name)
         ));
@@ -155,8 +168,8 @@ impl<'a> Builder<'a> {
         let mut columns: Vec<(String, String)> =
             parameters.iter().map(|parameter| (parameter.name.clone(), parameter.type_name.clone())).collect();
         columns.push((POSITION.to_string(), "bigint".to_string()));
-        let staged = EventTable::create(self.connection, event_type, &columns, POSITION)?;
-        let call = call::Call::new(function, &parameters, &staged.name);
+        let staged = EventTable::create(self.connection, event_type, &columns)?;
+        let call = call::Call::new(self.connection.schema(&function.schema), function, &parameters, &staged.name);
         call.check(self.connection, self.module, handler)?;
         let place = match &mut self.calls {
             Some((place, calls)) => {
@@ -205,14 +218,14 @@ impl<'a> Builder<'a> {
         let whens: Vec<String> =
             self.actions.iter().enumerate().map(|(place, action)| format!("WHEN {place} THEN {action}")).collect();
         let create = format!(
-            "CREATE FUNCTION pg_temp.etl_walk(lows bigint[], highs bigint[], places bigint[]) RETURNS void
+            "CREATE FUNCTION pg_temp.etl_walk(stages integer[], places integer[]) RETURNS void
              LANGUAGE plpgsql AS $walk$
              #variable_conflict use_column
-             DECLARE low bigint; high bigint; etl_event record;
+             DECLARE stage integer; etl_event record;
              BEGIN
                  FOR step IN 1 .. cardinality(places) LOOP
-                     low := lows[step]; high := highs[step];
-                     PERFORM set_config('etl.after', low::text, true), set_config('etl.upto', high::text, true);
+                     stage := stages[step];
+                     PERFORM set_config('etl.stage', stage::text, true);
                      CASE places[step] {} END CASE;
                  END LOOP;
              END $walk$",
@@ -220,9 +233,9 @@ impl<'a> Builder<'a> {
         );
         let doing = "making the function that runs the handlers";
         self.connection.run(doing, self.connection.client.batch_execute(&create))?;
-        let walk = self.connection.client.prepare("SELECT pg_temp.etl_walk($1, $2, $3)");
+        let walk = self.connection.client.prepare("SELECT pg_temp.etl_walk($1, $2)");
         let walk = self.connection.run(doing, walk)?;
-        Ok(Some(Staging { stages: Stages::new(self.actions.len(), strict), walk }))
+        Ok(Some(Staging { stages: Stages::new(self.actions.len(), strict), walk, scripts: self.scripts }))
     }
 }
 
@@ -237,24 +250,33 @@ fn with_position(handler: &Handler) -> Handler {
 impl Staging {
     /// Brings the staged events into effect, within the caller's transaction and in one round trip.
     pub(super) fn walk(&mut self, connection: &Connection) -> Result<(), LoadError> {
-        let steps = self.stages.steps();
-        if steps.is_empty() {
+        let (stages, places): (Vec<i32>, Vec<i32>) =
+            self.stages.steps().map(|step: Step| (step.stage as i32, step.handler as i32)).unzip();
+        if places.is_empty() {
             return Ok(());
         }
-        let column = |value: fn(&Step) -> u64| steps.iter().map(|step| value(step) as i64).collect::<Vec<i64>>();
-        let (lows, highs) = (column(|step| step.after), column(|step| step.upto));
-        let places = column(|step| step.handler as u64);
-        let walk = async { connection.client.execute(&self.walk, &[&lows, &highs, &places]).await };
+        let walk = async { connection.client.execute(&self.walk, &[&stages, &places]).await };
         match connection.run("running the handlers", walk) {
             Ok(_) => Ok(()),
             Err(LoadError::Postgres { database, problem, help, error, .. }) => {
-                let doing = match failure::handler(&error) {
-                    Some(handler) => format!("running the handler {handler}"),
-                    None => "running the handlers".to_string(),
-                };
+                let doing = self.place(&error).unwrap_or_else(|| "running the handlers".to_string());
                 Err(LoadError::Postgres { database, doing, problem, help, error })
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// The handler's file and line that the server was at, by the context of its error.
+    fn place(&self, error: &tokio_postgres::Error) -> Option<String> {
+        let context = error.as_db_error()?.where_()?;
+        for HandlerScript { function, script } in &self.scripts {
+            let Some((_, behind)) = context.split_once(&format!("\"{function}\"")) else { continue };
+            let digits: String = behind.lines().next()?.chars().filter(char::is_ascii_digit).collect();
+            let line = digits.parse().ok().and_then(|statement| statement::line_of(&script.text, statement));
+            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
+            return Some(format!("running {}{line}", script.path.display()));
+        }
+        // A call: what the server says of the function that it was in.
+        context.lines().next().map(|function| format!("running the handlers, in {function}"))
     }
 }

@@ -9,6 +9,7 @@ use etl_schemas::diagnostic::did_you_mean;
 use secrecy::SecretString;
 
 use crate::LoadError;
+use crate::url::{PASSWORD_HELP, Parts, refuse};
 
 const PORT: u16 = 5432;
 const FORM: &str = "write postgres://user@host:port";
@@ -28,29 +29,11 @@ impl PostgresTarget {
     pub fn parse(url: &str, password: Option<SecretString>) -> Result<PostgresTarget, LoadError> {
         let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
         let Some(rest) = rest else { return refuse("the target's URL doesn't begin with `postgres://`", FORM) };
-        // The last `@`, so that a password that holds one can't pass for a host and be shown as such.
-        let Some((user, rest)) = rest.rsplit_once('@') else {
-            return refuse("the target's URL names no user", FORM);
-        };
-        if user.contains(':') {
-            let help = "give it as `password = \"${VARIABLE}\"` beside the URL";
-            return refuse("the target's URL holds a password", help);
-        }
-        let (rest, settings) = rest.split_once('?').unwrap_or((rest, ""));
-        let (address, database) = rest.split_once('/').unwrap_or((rest, ""));
+        let Parts { user, host, port, path: database, settings } = Parts::of(rest, PORT, FORM)?;
         if !database.is_empty() {
             return refuse("the target's URL names a database", "leave it out: each module has a database of its own");
         }
-        for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
-            check_setting(setting)?;
-        }
-        let (host, port) = split_port(address)?;
-        let (Some(user), Some(host)) = (percent_decoded(user), percent_decoded(host)) else {
-            return refuse("the target's URL has a `%` that isn't followed by two hexadecimal digits", FORM);
-        };
-        if user.is_empty() || host.is_empty() {
-            return refuse("the target's URL names no user or no host", FORM);
-        }
+        settings.into_iter().try_for_each(check_setting)?;
         Ok(PostgresTarget { user, host, port, password })
     }
 }
@@ -65,12 +48,7 @@ impl fmt::Display for PostgresTarget {
     }
 }
 
-fn refuse<T>(problem: impl Into<String>, help: impl Into<String>) -> Result<T, LoadError> {
-    Err(LoadError::Target { problem: problem.into(), help: help.into() })
-}
-
-fn check_setting(setting: &str) -> Result<(), LoadError> {
-    let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+fn check_setting((key, value): (&str, &str)) -> Result<(), LoadError> {
     match (key, value) {
         ("sslmode", "disable") => Ok(()),
         ("sslmode", "allow" | "prefer" | "require" | "verify-ca" | "verify-full") => refuse(
@@ -78,46 +56,9 @@ fn check_setting(setting: &str) -> Result<(), LoadError> {
             "write sslmode=disable, and go through a tunnel where the network isn't trusted",
         ),
         ("sslmode", _) => refuse("this `sslmode` isn't known", "sslmode=disable is supported"),
-        ("password", _) => {
-            refuse("the target's URL holds a password", "give it as `password = \"${VARIABLE}\"` beside the URL")
-        }
+        ("password", _) => refuse("the target's URL holds a password", PASSWORD_HELP),
         _ => refuse(format!("the target's URL has an unknown setting `{key}`"), did_you_mean(key, ["sslmode"])),
     }
-}
-
-fn split_port(address: &str) -> Result<(&str, u16), LoadError> {
-    let (host, port) = match address.strip_prefix('[') {
-        Some(inner) => match inner.split_once(']') {
-            Some((host, "")) => (host, None),
-            Some((host, after)) => (host, after.strip_prefix(':').or(Some(""))),
-            None => return refuse("the target's URL has a `[` that is never closed", FORM),
-        },
-        None => match address.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (address, None),
-        },
-    };
-    match port.map(str::parse) {
-        None => Ok((host, PORT)),
-        Some(Ok(port @ 1..)) => Ok((host, port)),
-        Some(_) => refuse("the target's port is no number from 1 to 65535", FORM),
-    }
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte == b'%' {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = &after[2..];
-        } else {
-            bytes.push(byte);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
 use etl_schemas::event::EventCatalog;
 
-use self::matching::{Unmatched, unmatched};
+use self::matching::{Unmatched, nearest, unmatched};
 use self::relation::{Relation, relations};
 use super::connection::Connection;
 use super::{IfExists, PostgresOptions, PostgresSink, PostgresTarget, StreamFingerprint, failure, quoted};
@@ -160,13 +160,35 @@ impl Trial<'_> {
         };
         for row in &missing {
             let message = format!("`{}` has no such row", expected.name());
-            self.diagnostics.push(self.case.diagnostic(rows[*row].span.clone(), message).help(help.clone()));
+            let difference = nearest(&wanted[*row], &found, &extra).map(|(nearest, columns)| {
+                let names = columns.iter().map(|column| (shown[*column], &found[nearest][*column]));
+                self.difference(&rows[*row], relation, names)
+            });
+            let help = format!("{}{help}", difference.unwrap_or_default());
+            self.diagnostics.push(self.case.diagnostic(rows[*row].span.clone(), message).help(help));
         }
         if missing.is_empty() {
             let message = format!("`{}` holds {} rows, and {} are expected", expected.name(), found.len(), rows.len());
             self.diagnostics.push(self.case.diagnostic(expected.span.clone(), message).help(help));
         }
         Ok(())
+    }
+
+    /// What the nearest row holds instead, column by column, each with the line to look at.
+    fn difference<'c>(
+        &self,
+        row: &ExpectedRow,
+        relation: &Relation,
+        found: impl Iterator<Item = (usize, &'c Option<String>)>,
+    ) -> String {
+        let line = |(index, found): (usize, &Option<String>)| {
+            let name = &relation.columns[index].name;
+            let expected = row.columns.iter().find(|expected| expected.column == *name)?;
+            let line = self.case.diagnostic(expected.span.clone(), "").line;
+            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "NULL".to_string());
+            Some(format!("\n      line {line}: {name} is {}, expected {}", text(found), text(&expected.value)))
+        };
+        format!("the nearest row differs:{}\n    ", found.filter_map(line).collect::<String>())
     }
 
     /// An expected row as the server writes its values; `None` where a value or a column can't be.

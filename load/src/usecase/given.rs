@@ -29,6 +29,8 @@ pub struct GivenEvent {
     pub rank: u16,
     /// When it happened, UTC.
     pub occurred_at: Ticks,
+    /// Whether the file says when; else it follows the event before.
+    pub is_timed: bool,
     /// Its stream.
     pub stream: String,
     /// Its fields as they are written, in the order of the file.
@@ -71,6 +73,7 @@ fn event(
     let mut event = GivenEvent {
         rank: event_type.rank,
         occurred_at: clock,
+        is_timed: false,
         stream: STREAM.to_string(),
         fields: Vec::new(),
         span: span.clone(),
@@ -85,7 +88,7 @@ fn event(
         match name {
             "event_type" => {}
             "occurred_at" => match fields::time(value.get_ref()) {
-                Ok(time) => event.occurred_at = time,
+                Ok(time) => (event.occurred_at, event.is_timed) = (time, true),
                 Err(message) => reading.refuse(value.span(), message, fields::TIME_HELP),
             },
             "stream" => match value.get_ref() {

@@ -46,11 +46,11 @@ impl BlockEntry {
     }
 }
 
-/// An open part. Reading needs no exclusive access.
+/// A part whose footer and blocks are known. Reading needs no exclusive access. The file is opened for each block
+/// anew, which costs a thousandth of inflating it: a large dump has more parts than a process may have open files.
 #[derive(Debug)]
 pub struct Part {
     path: PathBuf,
-    file: File,
     layout: Arc<RowLayout>,
     bytes: u64,
     footer: Footer,
@@ -83,7 +83,7 @@ impl Part {
         file.read_exact_at(&mut end, at).map_err(DumpError::io("read", path))?;
         let footer = Footer::read(&end).ok_or_else(cut)?;
         let path = path.to_path_buf();
-        Ok(Part { path, file, layout, bytes, footer, blocks: Vec::new(), index_rebuilt: false })
+        Ok(Part { path, layout, bytes, footer, blocks: Vec::new(), index_rebuilt: false })
     }
 
     /// The file.
@@ -156,7 +156,8 @@ impl Part {
         buffer.content_bytes = 0;
         buffer.rows = 0;
         let member = &mut buffer.member[..member_bytes];
-        self.file.read_exact_at(member, offset).map_err(DumpError::io("read", &self.path))?;
+        let file = File::open(&self.path).map_err(DumpError::io("open", &self.path))?;
+        file.read_exact_at(member, offset).map_err(DumpError::io("read", &self.path))?;
         let content = &mut buffer.content[..header.content_bytes as usize];
         member::inflate(&mut buffer.inflater, member, header, content)
             .and_then(|()| check_rows(content, header.rows))
@@ -174,7 +175,8 @@ impl Part {
         }
         let damaged = |problem: &str| DumpError::damaged(&self.path, Some(block), offset, problem);
         let mut start = [0; HEADER_BYTES];
-        self.file.read_exact_at(&mut start, offset).map_err(|_| damaged("the block is cut off"))?;
+        let file = File::open(&self.path).map_err(DumpError::io("open", &self.path))?;
+        file.read_exact_at(&mut start, offset).map_err(|_| damaged("the block is cut off"))?;
         let header = Header::read(&start).map_err(damaged)?;
         match offset + u64::from(header.member_bytes) <= end {
             true => Ok(Some(header)),

@@ -72,6 +72,13 @@ impl Dump {
         &self.tables
     }
 
+    /// The same dump with the tables of another one behind its own. Manifest and fingerprint stay this one's.
+    #[must_use]
+    pub fn with_tables_of(mut self, other: Dump) -> Dump {
+        self.tables.extend(other.tables);
+        self
+    }
+
     /// A table by its name in the source; without regard to case when none has just this name.
     pub fn table(&self, name: &TableName) -> Option<&DumpTable> {
         let fold = |name: &TableName| (name.schema.to_lowercase(), name.name.to_lowercase());

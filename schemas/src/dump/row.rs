@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::layout::{RowLayout, wire_type};
 use crate::sql_type::FieldKind;
 use crate::ticks::Ticks;
-use crate::wire::{WireError, WireReader, WireValue, read_timestamp, unzigzag};
+use crate::wire::{FIXED32, FIXED64, LENGTH, VARINT, WireError, WireReader, WireValue, read_timestamp, unzigzag};
 
 /// A value of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,15 +82,22 @@ pub struct RowError {
 #[derive(Clone, Debug)]
 pub struct RowReader {
     layout: Arc<RowLayout>,
-    /// Where a field's value goes, by field number, for numbers up to the largest of these.
-    direct: Vec<Slot>,
-    /// The same for all others, by column.
-    slots: Vec<Slot>,
+    /// What to do with a field, by its whole key, field number and wire type; for the keys of small numbers.
+    actions: Vec<Action>,
+    /// Place among the wanted columns and what the field holds, by column.
+    slots: Vec<Option<(u16, FieldKind)>>,
     width: usize,
 }
 
-/// Place among the wanted columns, if wanted, and what the field holds.
-type Slot = Option<(u16, FieldKind)>;
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    /// Not wanted; its wire type says how far to go.
+    Skip,
+    /// Place among the wanted columns, and what the field holds, which the key agrees with.
+    Read(u16, FieldKind),
+    /// Whatever is wrong with it is told by the way that takes any key.
+    Look,
+}
 
 impl RowReader {
     /// All columns.
@@ -105,8 +112,16 @@ impl RowReader {
         for (slot, column) in columns.iter().enumerate() {
             slots[*column] = Some((slot as u16, layout.kind(*column)));
         }
-        let direct = (0..layout.direct_fields()).map(|field| layout.place(field).and_then(|column| slots[column]));
-        RowReader { layout: Arc::clone(layout), direct: direct.collect(), slots, width: columns.len() }
+        let action = |key: u32| {
+            let (field, found) = (key >> 3, (key & 7) as u8);
+            match layout.place(field).and_then(|column| slots[column]) {
+                Some((slot, kind)) if wire_type(kind) == found => Action::Read(slot, kind),
+                None if field > 0 && matches!(found, VARINT | FIXED64 | LENGTH | FIXED32) => Action::Skip,
+                _ => Action::Look,
+            }
+        };
+        let actions = (0..layout.direct_fields() << 3).map(action).collect();
+        RowReader { layout: Arc::clone(layout), actions, slots, width: columns.len() }
     }
 
     /// Fills `cells` with one value for each wanted column, in the order they were asked for.
@@ -114,23 +129,57 @@ impl RowReader {
     pub fn read<'a>(&self, row: &'a [u8], cells: &mut Vec<Cell<'a>>) -> Result<(), RowError> {
         cells.clear();
         cells.resize(self.width, Cell::Null);
+        self.read_each(row, |place, cell| {
+            cells[place] = cell;
+            Ok(())
+        })
+    }
+
+    /// Number of wanted columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Hands each field of a wanted column to `take`, with the column's place among the wanted ones, as they stand in
+    /// the row: a column that is NULL isn't among them, one that is there twice comes twice. The first error ends it.
+    #[inline]
+    pub fn read_each<'a, E: From<RowError>>(
+        &self,
+        row: &'a [u8],
+        mut take: impl FnMut(usize, Cell<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut reader = WireReader::new(row);
-        loop {
-            let (field, value) = match reader.field() {
-                Ok(Some(found)) => found,
-                Ok(None) => return Ok(()),
-                Err(source) => return Err(RowError { column: None, source }),
-            };
-            let slot = match self.direct.get(field as usize) {
-                Some(slot) => *slot,
-                None => self.layout.place(field).and_then(|column| self.slots[column]),
-            };
-            let Some((slot, kind)) = slot else { continue };
-            match read_cell(kind, field, value) {
-                Ok(cell) => cells[usize::from(slot)] = cell,
-                Err(source) => return Err(self.error(field, source)),
+        let unreadable = |source| RowError { column: None, source };
+        while reader.remaining() > 0 {
+            let at_key = reader.clone();
+            let key = reader.varint().map_err(unreadable)?;
+            match self.actions.get(key as usize) {
+                Some(Action::Skip) => reader.skip((key & 7) as u8).map_err(unreadable)?,
+                Some(Action::Read(slot, kind)) => {
+                    let field = (key >> 3) as u32;
+                    let cell = next_cell(*kind, field, &mut reader).map_err(unreadable)?;
+                    take(usize::from(*slot), cell.map_err(|source| self.error(field, source))?)?;
+                }
+                Some(Action::Look) | None => {
+                    reader = at_key;
+                    if let Some((place, cell)) = self.look(&mut reader)? {
+                        take(place, cell)?;
+                    }
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Reads a field whose key isn't among those that are known beforehand.
+    fn look<'a>(&self, reader: &mut WireReader<'a>) -> Result<Option<(usize, Cell<'a>)>, RowError> {
+        let found = reader.field().map_err(|source| RowError { column: None, source })?;
+        let Some((field, value)) = found else { return Ok(None) };
+        let Some((slot, kind)) = self.layout.place(field).and_then(|column| self.slots[column]) else {
+            return Ok(None);
+        };
+        let cell = read_cell(kind, field, value).map_err(|source| self.error(field, source))?;
+        Ok(Some((usize::from(slot), cell)))
     }
 
     #[cold]
@@ -138,6 +187,25 @@ impl RowReader {
         let column = self.layout.place(field).map(|column| self.layout.column_name(column).to_string());
         RowError { column, source }
     }
+}
+
+/// The value behind a key that agrees with the kind. The outer error is one of the row, the inner one of the column.
+/// The kinds that most columns are of go straight from the wire to the cell.
+#[inline(always)]
+fn next_cell<'a>(
+    kind: FieldKind,
+    field: u32,
+    reader: &mut WireReader<'a>,
+) -> Result<Result<Cell<'a>, WireError>, WireError> {
+    use FieldKind as F;
+    Ok(match kind {
+        F::UInt32 => Ok(Cell::Integer(i64::from(reader.varint()? as u32))),
+        F::SInt32 => Ok(Cell::Integer(unzigzag(u64::from(reader.varint()? as u32)))),
+        F::SInt64 => Ok(Cell::Integer(unzigzag(reader.varint()?))),
+        F::String => text(field, reader.delimited()?).map(Cell::Text),
+        F::Timestamp => ticks(field, reader.delimited()?).map(Cell::Timestamp),
+        other => read_cell(other, field, reader.value(wire_type(other))?),
+    })
 }
 
 /// One field's value by its kind.
@@ -166,7 +234,7 @@ pub(crate) fn read_cell(kind: FieldKind, field: u32, value: WireValue<'_>) -> Re
 
 #[inline]
 fn text(field: u32, bytes: &[u8]) -> Result<&str, WireError> {
-    std::str::from_utf8(bytes).map_err(|_| WireError::Utf8(field))
+    simdutf8::basic::from_utf8(bytes).map_err(|_| WireError::Utf8(field))
 }
 
 #[inline]

@@ -117,13 +117,13 @@ fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// A day number; one beyond any calendar stays a number.
 fn put_date(out: &mut Vec<u8>, days: i64) {
-    let within = i32::try_from(days).ok().filter(|days| Ticks::from_days(*days, 0).checked().is_some());
-    match within {
-        Some(days) => {
-            let (year, month, day) = civil_from_days(days);
+    let calendar = i64::from(Ticks::MIN.to_days().0)..=i64::from(Ticks::MAX.to_days().0);
+    match calendar.contains(&days) {
+        true => {
+            let (year, month, day) = civil_from_days(days as i32);
             write!(out, "\"{year:04}-{month:02}-{day:02}\"").expect(INFALLIBLE);
         }
-        None => write!(out, "{days}").expect(INFALLIBLE),
+        false => write!(out, "{days}").expect(INFALLIBLE),
     }
 }
 
@@ -151,6 +151,19 @@ mod tests {
 
     use super::*;
     use crate::dump::{BlockBuilder, samples};
+
+    #[test]
+    fn a_day_beyond_any_calendar_stays_a_number() {
+        let shown = |days: i64| {
+            let mut out = Vec::new();
+            put_date(&mut out, days);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!((shown(-719_162), shown(2_932_896)), (r#""0001-01-01""#.to_string(), r#""9999-12-31""#.to_string()));
+        for days in [-719_163, 2_932_897, i64::from(i32::MAX), i64::from(i32::MIN), i64::MAX] {
+            assert_eq!(shown(days), days.to_string());
+        }
+    }
 
     #[test]
     fn every_kind_of_value_has_its_form() {

@@ -21,8 +21,9 @@ pub enum Bound {
 
 /// Where the zone maps of a block are asked for.
 pub trait Bounds {
-    /// The smallest value in the column with the slot `Slot::Row(place)`, in the integers of its zone map.
-    fn least(&self, place: usize) -> ZoneBound;
+    /// One end of the values in the column with the slot `Slot::Row(place)`: the smallest for [`Expr::earliest`], the
+    /// largest for [`Expr::latest`].
+    fn end(&self, place: usize) -> ZoneBound;
 }
 
 /// What a zone map says of a column.
@@ -32,8 +33,8 @@ pub enum ZoneBound {
     Unknown,
     /// All values are NULL.
     AllNull,
-    /// The smallest value, already in ticks: a date counts as its midnight.
-    Least(Ticks),
+    /// That end, already in ticks: a date counts as its midnight.
+    At(Ticks),
 }
 
 impl Expr {
@@ -46,10 +47,10 @@ impl Expr {
                 Value::Date(days) => Bound::From(Ticks::from_days(*days, 0)),
                 _ => Bound::Unknown,
             },
-            Expr::Column(Slot::Row(place)) => match bounds.least(*place) {
+            Expr::Column(Slot::Row(place)) => match bounds.end(*place) {
                 ZoneBound::Unknown => Bound::Unknown,
                 ZoneBound::AllNull => Bound::Never,
-                ZoneBound::Least(ticks) => Bound::From(ticks),
+                ZoneBound::At(ticks) => Bound::From(ticks),
             },
             Expr::Coalesce(options) => least_of(options.iter(), bounds),
             Expr::Case(case) => {
@@ -113,8 +114,8 @@ mod tests {
     struct From(Ticks);
 
     impl Bounds for From {
-        fn least(&self, _place: usize) -> ZoneBound {
-            ZoneBound::Least(self.0)
+        fn end(&self, _place: usize) -> ZoneBound {
+            ZoneBound::At(self.0)
         }
     }
 

@@ -1,13 +1,10 @@
 //! Evaluation of an expression for one row.
 
 use bumpalo::Bump;
-use bumpalo::collections::String as ArenaString;
 use etl_schemas::ticks::Ticks;
-use etl_schemas::uuid5::uuid5;
 use thiserror::Error;
-use uuid::Uuid;
 
-use super::cast::text_of;
+use super::build::{append, concat, name_uuid};
 use super::{Arithmetic, Case, Comparison, Expr, Like, Literal, Slot, Type, Value, arithmetic, text, time, write_text};
 use crate::zone::Zone;
 
@@ -87,15 +84,23 @@ pub struct Context<'a> {
 }
 
 impl Expr {
-    /// The value for one row.
-    ///
-    /// Every arm hands its result up as it is: gathering them in one place first cost a tenth of a run.
+    /// The value for one row. Leaves, which most operands are, are read on the spot.
+    #[inline]
     pub fn evaluate<'a>(&'a self, context: Context<'a>) -> Evaluated<Value<'a>> {
         match self {
             Expr::Literal(Literal::Text(text)) => Ok(Value::Text(text)),
             Expr::Literal(Literal::Value(value)) => Ok(*value),
             Expr::Column(Slot::Row(place)) => Ok(context.row[*place]),
             Expr::Column(Slot::Joined(place)) => Ok(context.joined[*place]),
+            node => node.compute(context),
+        }
+    }
+
+    /// Every arm hands its result up as it is: gathering them in one place first cost a tenth of a run. What the arms
+    /// call isn't inlined, since the largest of them would set the size of this frame, which every node pays.
+    fn compute<'a>(&'a self, context: Context<'a>) -> Evaluated<Value<'a>> {
+        match self {
+            Expr::Literal(_) | Expr::Column(_) => self.evaluate(context),
             Expr::Not(_) | Expr::And(..) | Expr::Or(..) => self.condition(context).map(truth),
             Expr::IsNull(operand) => operand.evaluate(context).map(|value| Value::Bool(value.is_null())),
             Expr::IsBool(wanted, operand) => {
@@ -112,7 +117,7 @@ impl Expr {
                 false => Ok(Value::Null),
             },
             Expr::Arithmetic(operator, left, right) => calculate(*operator, left, right, context),
-            Expr::Negate(operand) => arithmetic::negate(operand.evaluate(context)?),
+            Expr::Negate(operand) => operand.evaluate(context).and_then(arithmetic::negate),
             Expr::Cast { operand, target, is_try } => match target.convert(operand.evaluate(context)?, context.arena) {
                 Err(_) if *is_try => Ok(Value::Null),
                 converted => converted,
@@ -157,6 +162,8 @@ impl Expr {
                 None => right.condition(context)?.filter(|right| *right),
             },
             Expr::Not(operand) => operand.condition(context)?.map(|truth| !truth),
+            Expr::IsNull(operand) => Some(operand.evaluate(context)?.is_null()),
+            Expr::Compare(comparison, left, right) => is_so(*comparison, left, right, context)?,
             other => match other.evaluate(context)? {
                 Value::Null => None,
                 Value::Bool(truth) => Some(truth),
@@ -170,16 +177,24 @@ fn truth(value: Option<bool>) -> Value<'static> {
     value.map_or(Value::Null, Value::Bool)
 }
 
+#[inline(never)]
 fn compare<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
-    let order = left.evaluate(context)?.compare(&right.evaluate(context)?);
-    Ok(truth(order.map(|order| match comparison {
+    is_so(comparison, left, right, context).map(truth)
+}
+
+fn is_so<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Option<bool>> {
+    let order = match (left.evaluate(context)?, right.evaluate(context)?) {
+        (Value::Integer(left), Value::Integer(right)) => Some(left.cmp(&right)),
+        (left, right) => left.compare(&right),
+    };
+    Ok(order.map(|order| match comparison {
         Comparison::Equal => order.is_eq(),
         Comparison::NotEqual => order.is_ne(),
         Comparison::Less => order.is_lt(),
         Comparison::LessOrEqual => order.is_le(),
         Comparison::Greater => order.is_gt(),
         Comparison::GreaterOrEqual => order.is_ge(),
-    })))
+    }))
 }
 
 fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<bool> {
@@ -190,6 +205,7 @@ fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Eva
     })
 }
 
+#[inline(never)]
 fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Evaluated<Option<bool>> {
     let operand = operand.evaluate(context)?;
     let mut answer = Some(false);
@@ -203,6 +219,7 @@ fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Evalu
     Ok(answer)
 }
 
+#[inline(never)]
 fn calculate<'a>(operator: Arithmetic, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
     match (left.evaluate(context)?, right.evaluate(context)?) {
         (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
@@ -210,18 +227,7 @@ fn calculate<'a>(operator: Arithmetic, left: &'a Expr, right: &'a Expr, context:
     }
 }
 
-fn name_uuid<'a>(namespace: &Uuid, kind: &'a Expr, value: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
-    let (kind, value) = (kind.evaluate(context)?, value.evaluate(context)?);
-    if kind.is_null() || value.is_null() {
-        return Ok(Value::Null);
-    }
-    let mut name = ArenaString::with_capacity_in(SHORT_TEXT_BYTES, context.arena);
-    put_text(&mut name, &kind);
-    name.push(':');
-    put_text(&mut name, &value);
-    Ok(Value::Uuid(uuid5(namespace, name.as_bytes()).into()))
-}
-
+#[inline(never)]
 fn to_instant<'a>(zone: &Zone, operand: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
     match operand.evaluate(context)? {
         Value::Timestamp(wall) => match zone.to_instant(wall) {
@@ -232,6 +238,7 @@ fn to_instant<'a>(zone: &Zone, operand: &'a Expr, context: Context<'a>) -> Evalu
     }
 }
 
+#[inline(never)]
 fn to_wall<'a>(zone: &Zone, operand: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
     match operand.evaluate(context)? {
         Value::Instant(instant) => match zone.to_wall(instant) {
@@ -242,6 +249,7 @@ fn to_wall<'a>(zone: &Zone, operand: &'a Expr, context: Context<'a>) -> Evaluate
     }
 }
 
+#[inline(never)]
 fn is_like<'a>(like: &'a Like, context: Context<'a>) -> Evaluated<Value<'a>> {
     Ok(match (like.text.evaluate(context)?, like.pattern.evaluate(context)?) {
         (Value::Text(text), Value::Text(pattern)) => Value::Bool(like.matches(text, pattern)),
@@ -249,7 +257,13 @@ fn is_like<'a>(like: &'a Like, context: Context<'a>) -> Evaluated<Value<'a>> {
     })
 }
 
+#[inline(never)]
 fn evaluate_case<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<Value<'a>> {
+    chosen(case, context)?.evaluate(context)
+}
+
+/// The result whose branch holds, or the one otherwise.
+pub(super) fn chosen<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<&'a Expr> {
     let operand = match &case.operand {
         Some(operand) => Some(operand.evaluate(context)?),
         None => None,
@@ -260,12 +274,13 @@ fn evaluate_case<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<Value<'a
             None => when.condition(context)? == Some(true),
         };
         if holds {
-            return result.evaluate(context);
+            return Ok(result);
         }
     }
-    case.otherwise.evaluate(context)
+    Ok(&case.otherwise)
 }
 
+#[inline(never)]
 fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
     for option in options {
         let value = option.evaluate(context)?;
@@ -276,59 +291,7 @@ fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a
     Ok(Value::Null)
 }
 
-/// Room that keeps names of streams and the like from growing step by step.
-const SHORT_TEXT_BYTES: usize = 64;
-
-fn put_text(out: &mut ArenaString<'_>, value: &Value<'_>) {
-    match value {
-        Value::Text(text) => out.push_str(text),
-        Value::Integer(value) => put_integer(out, *value),
-        other => write_text(out, other).expect("an arena's string takes everything"),
-    }
-}
-
-/// Decimal digits without the formatter's machinery: ids in streams and uuids are made from them for every event.
-fn put_integer(out: &mut ArenaString<'_>, value: i64) {
-    if value < 0 {
-        out.push('-');
-    }
-    let (mut digits, mut first, mut rest) = ([0; 20], 20, value.unsigned_abs());
-    loop {
-        first -= 1;
-        digits[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.push_str(std::str::from_utf8(&digits[first..]).expect("digits are ASCII"));
-}
-
-fn concat<'a>(parts: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
-    let mut out = ArenaString::with_capacity_in(SHORT_TEXT_BYTES, context.arena);
-    for part in parts {
-        match part.evaluate(context)? {
-            // Postgres' concat writes booleans in their short form, unlike its CAST.
-            Value::Bool(truth) => out.push(if truth { 't' } else { 'f' }),
-            value => put_text(&mut out, &value),
-        }
-    }
-    Ok(Value::Text(out.into_bump_str()))
-}
-
-fn append<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
-    Ok(match (left.evaluate(context)?, right.evaluate(context)?) {
-        (Value::Null, _) | (_, Value::Null) => Value::Null,
-        (left, right) => {
-            let (left, right) = (text_of(left, context.arena), text_of(right, context.arena));
-            let mut out = ArenaString::with_capacity_in(left.len() + right.len(), context.arena);
-            out.push_str(left);
-            out.push_str(right);
-            Value::Text(out.into_bump_str())
-        }
-    })
-}
-
+#[inline(never)]
 fn call<'a>(function: text::TextFunction, arguments: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
     let mut values = [Value::Null; text::ARGUMENTS_MAX];
     for (value, argument) in values.iter_mut().zip(arguments) {
@@ -340,6 +303,7 @@ fn call<'a>(function: text::TextFunction, arguments: &'a [Expr], context: Contex
     text::apply(function, &values[..arguments.len()], context.arena)
 }
 
+#[inline(never)]
 fn call_time<'a>(function: time::TimeFunction, arguments: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
     let mut values = [Value::Null; time::ARGUMENTS_MAX];
     for (value, argument) in values.iter_mut().zip(arguments) {

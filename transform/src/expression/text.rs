@@ -59,6 +59,8 @@ pub(super) fn apply<'a>(function: TextFunction, arguments: &[Value<'a>], arena: 
         _ => c == ' ',
     };
     Ok(match function {
+        // Blanks, which most often are what is trimmed, are found without decoding characters.
+        F::Trim if arguments.len() == 1 => Value::Text(first.trim_start_matches(' ').trim_end_matches(' ')),
         F::Trim => Value::Text(first.trim_matches(trimmed)),
         F::TrimStart => Value::Text(first.trim_start_matches(trimmed)),
         F::TrimEnd => Value::Text(first.trim_end_matches(trimmed)),

@@ -87,6 +87,31 @@ impl UuidValue {
     pub fn to_bytes(self) -> [u8; 16] {
         Uuid::from(self).into_bytes()
     }
+
+    /// Its text in small letters with hyphens. Most events carry several, so eight digits are made at a time.
+    pub fn to_text(self) -> [u8; 36] {
+        let (first, second) = (digits((self.0 >> 32) as u32), digits(self.0 as u32));
+        let (third, fourth) = (digits((self.1 >> 32) as u32), digits(self.1 as u32));
+        let mut text = [b'-'; 36];
+        text[..8].copy_from_slice(&first);
+        text[9..13].copy_from_slice(&second[..4]);
+        text[14..18].copy_from_slice(&second[4..]);
+        text[19..23].copy_from_slice(&third[..4]);
+        text[24..28].copy_from_slice(&third[4..]);
+        text[28..].copy_from_slice(&fourth);
+        text
+    }
+}
+
+/// The eight hexadecimal digits of a number: its nibbles are spread to a byte each, and all become digits at once.
+#[inline]
+fn digits(number: u32) -> [u8; 8] {
+    let halves = u64::from(number >> 16) << 32 | u64::from(number & 0xffff);
+    let bytes = (halves << 8 | halves) & 0x00ff_00ff_00ff_00ff;
+    let nibbles = (bytes << 4 | bytes) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Nibbles from ten on get the distance from '9' to 'a'.
+    let letters = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (nibbles + 0x3030_3030_3030_3030 + letters * 39).to_be_bytes()
 }
 
 impl From<Uuid> for UuidValue {
@@ -251,6 +276,15 @@ fn write_double(out: &mut impl fmt::Write, value: f64) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn uuids_are_written_as_by_their_crate(bytes: [u8; 16]) {
+            let uuid = Uuid::from_bytes(bytes);
+            prop_assert_eq!(UuidValue::from(uuid).to_text().to_vec(), uuid.hyphenated().to_string().into_bytes());
+        }
+    }
 
     #[test]
     fn text_is_that_of_postgres() {

@@ -17,6 +17,7 @@ use super::program::{FieldAssignment, Join, LookupTable, Mapping, TableScan};
 use super::scope::{Relation, Scope, column_type};
 use super::source::SourceFile;
 use super::statement::{JoinReference, MappingStatement, TableReference};
+use super::text::MappingText;
 use super::typed::{Typed, coerce};
 use crate::expression::{Expr, Type};
 use crate::zone::Zone;
@@ -108,6 +109,7 @@ impl<'a> Mapper<'a> {
             key: envelope.key,
             stream: envelope.stream,
             fields,
+            text: MappingText::of(statement),
         });
         Ok(())
     }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use etl_schemas::event::{EventCatalog, EventFieldKind};
 use etl_schemas::table::{TableName, TableSchema};
 
+use super::MappingText;
+use crate::causality::Constraint;
+use crate::derived::DerivedTable;
 use crate::expression::Expr;
 
 /// The compiled mappings of a project: what `run` needs beside a dump.
@@ -18,6 +21,10 @@ pub struct Program {
     pub(crate) lookups: Vec<LookupTable>,
     /// Tables that no mapping reads.
     pub(crate) unread: Vec<TableName>,
+    /// Which events follow from which.
+    pub(crate) constraints: Vec<Constraint>,
+    /// Tables that SQL over the dump makes.
+    pub(crate) derived: Vec<DerivedTable>,
     pub(crate) fingerprint: String,
 }
 
@@ -37,6 +44,8 @@ pub(crate) struct Mapping {
     pub stream: Expr,
     /// By rising field number.
     pub fields: Vec<FieldAssignment>,
+    /// Its expressions as they are written.
+    pub text: MappingText,
 }
 
 /// An expression that gives a field its value.
@@ -98,6 +107,19 @@ impl Program {
     /// Tables that no mapping reads.
     pub fn unread_tables(&self) -> &[TableName] {
         &self.unread
+    }
+
+    /// The project's constraints, a sentence each.
+    pub fn constraints(&self) -> impl Iterator<Item = String> {
+        self.constraints.iter().map(|constraint| {
+            let what = if constraint.repair { "early ones are moved" } else { "early ones are counted" };
+            format!("{} comes after {}: {what}", constraint.effect.name, constraint.cause.name)
+        })
+    }
+
+    /// Whether there are tables that [`materialise`](crate::materialise) must make before a run.
+    pub fn has_derived_tables(&self) -> bool {
+        !self.derived.is_empty()
     }
 
     /// Number of mappings.

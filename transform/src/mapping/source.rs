@@ -8,7 +8,7 @@ use sqlparser::tokenizer::{Location, Span};
 
 /// A file with mappings.
 #[derive(Debug)]
-pub(super) struct SourceFile {
+pub(crate) struct SourceFile {
     /// Its path, relative to the project's folder.
     pub path: PathBuf,
     /// Its text.
@@ -18,19 +18,19 @@ pub(super) struct SourceFile {
 }
 
 impl SourceFile {
-    pub(super) fn new(path: PathBuf, text: String) -> SourceFile {
+    pub(crate) fn new(path: PathBuf, text: String) -> SourceFile {
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let line_starts = [0].into_iter().chain(newlines.map(|(at, _)| at + 1)).collect();
         SourceFile { path, text, line_starts }
     }
 
     /// An error at a place that the parser names.
-    pub(super) fn error(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+    pub(crate) fn error(&self, span: Span, message: impl Into<String>) -> Diagnostic {
         Diagnostic::at(&self.path, &self.text, self.bytes(span), message)
     }
 
     /// The bytes of a span, whose lines and columns count from 1 and in characters.
-    pub(super) fn bytes(&self, span: Span) -> Range<usize> {
+    pub(crate) fn bytes(&self, span: Span) -> Range<usize> {
         let start = self.byte(span.start);
         start..self.byte(span.end).max(start)
     }

@@ -99,20 +99,30 @@ impl Entry {
 /// Events in order, with the arena that holds them.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
-    pub entries: Vec<Entry>,
+    /// Shared with what is on its way into a batch.
+    pub entries: Arc<Vec<Entry>>,
     /// Those before this place are gone.
     pub next: usize,
     pub arena: Arc<Vec<u8>>,
+    /// Whether the keys' prefixes rose from row to row, so that no two of them are the same.
+    pub keys_rise: bool,
 }
 
 impl Run {
-    /// From entries in any order.
+    /// From entries in the order of their rows.
     pub(crate) fn sorted(mut entries: Vec<Entry>, arena: Vec<u8>) -> Run {
+        let keys_rise = entries.is_sorted_by(|left, right| left.key_prefix < right.key_prefix);
         let order = |left: &Entry, right: &Entry| left.compare(&arena, right, &arena);
         if !entries.is_sorted_by(|left, right| order(left, right).is_le()) {
-            entries.sort_unstable_by(order);
+            // Times and places are a third of the entries' size, and settle nearly every comparison.
+            let mut places: Vec<(Ticks, u32)> = entries.iter().map(|entry| entry.occurred_at).zip(0..).collect();
+            places.sort_unstable_by(|left, right| {
+                let entry = |place: u32| &entries[place as usize];
+                left.0.cmp(&right.0).then_with(|| order(entry(left.1), entry(right.1)))
+            });
+            entries = places.iter().map(|(_, place)| entries[*place as usize]).collect();
         }
-        Run { entries, next: 0, arena: Arc::new(arena) }
+        Run { entries: Arc::new(entries), next: 0, arena: Arc::new(arena), keys_rise }
     }
 
     pub(crate) fn remaining(&self) -> &[Entry] {

@@ -3,13 +3,18 @@
 //! Events wait in memory until the frontier has passed them. When they take more than their budget, or lie in too
 //! many runs, they go to disk as one sorted run, of which a frame at a time comes back when it is due.
 
+mod output;
+mod taken;
+
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use etl_schemas::event::{EventBatch, EventCatalog, EventHeader, EventKey};
+use etl_schemas::event::{EventBatch, EventCatalog};
 use etl_schemas::ticks::Ticks;
 
+pub(crate) use self::output::Duplicate;
+use self::output::Output;
+use self::taken::Taken;
 use super::cursor;
 use super::entry::{Entry, Run};
 use super::plan::Frontier;
@@ -26,16 +31,6 @@ const RUNS_MAX: usize = 4_096;
 /// Past this many spill files they are merged into one, so that their loaded frames stay few.
 const SPILLS_MAX: usize = 128;
 
-/// A second event with the order of one before it: it is not released.
-#[derive(Debug)]
-pub(crate) struct Duplicate {
-    pub entry: Entry,
-    /// The key as text.
-    pub key: String,
-    /// Source of the event that was released: place in the plan, row, mapping.
-    pub first: (u32, u32, u16),
-}
-
 /// How far the events may go.
 #[derive(Clone, Copy)]
 enum Limit {
@@ -45,25 +40,15 @@ enum Limit {
     Entry(usize, usize),
 }
 
-/// The last event that was released.
-struct Released {
-    entry: Entry,
-    key: Vec<u8>,
-}
-
 /// Pending events, and what became of those before.
 pub(crate) struct Merge {
-    catalog: Arc<EventCatalog>,
     folder: SpillFolder,
     budget_bytes: usize,
     frame_bytes: usize,
     runs: Vec<Run>,
     runs_bytes: usize,
     spills: Vec<SpillRun>,
-    released: Option<Released>,
-    next_position: u64,
-    ready: VecDeque<EventBatch>,
-    duplicates: Vec<Duplicate>,
+    output: Output,
     spilled_events: u64,
 }
 
@@ -71,17 +56,13 @@ impl Merge {
     /// `budget_bytes` bounds the pending events and the loaded frames of spill files.
     pub(crate) fn new(catalog: Arc<EventCatalog>, folder: SpillFolder, budget_bytes: usize) -> Merge {
         Merge {
-            catalog,
             folder,
             budget_bytes,
             frame_bytes: (budget_bytes / (2 * SPILLS_MAX)).clamp(16 << 10, 256 << 10),
             runs: Vec::new(),
             runs_bytes: 0,
             spills: Vec::new(),
-            released: None,
-            next_position: 1,
-            ready: VecDeque::new(),
-            duplicates: Vec::new(),
+            output: Output::new(catalog),
             spilled_events: 0,
         }
     }
@@ -95,8 +76,9 @@ impl Merge {
     }
 
     /// Events released so far.
+    #[cfg(test)]
     pub(crate) fn events(&self) -> u64 {
-        self.next_position - 1
+        self.output.events()
     }
 
     /// Events that went by way of the disk.
@@ -106,14 +88,14 @@ impl Merge {
 
     /// Duplicates found since the last call.
     pub(crate) fn take_duplicates(&mut self) -> Vec<Duplicate> {
-        std::mem::take(&mut self.duplicates)
+        self.output.take_duplicates()
     }
 
     /// The next batch before the frontier, if enough has come together for one; past the end of the plan, whatever
     /// is left.
     pub(crate) fn next_batch(&mut self, frontier: Frontier) -> Result<Option<EventBatch>, TransformError> {
         loop {
-            if let Some(batch) = self.ready.pop_front() {
+            if let Some(batch) = self.output.next() {
                 return Ok(Some(batch));
             }
             let full = self.is_full();
@@ -135,7 +117,7 @@ impl Merge {
     fn due(&self, frontier: Frontier) -> usize {
         let mut due = 0;
         for run in self.runs.iter().chain(self.spills.iter().map(|spill| &spill.loaded)) {
-            due += run.remaining().partition_point(|entry| frontier.passed(entry.occurred_at));
+            due += run.passed(frontier);
             if due >= BATCH_EVENTS_LEAST {
                 return due;
             }
@@ -167,13 +149,13 @@ impl Merge {
             self.runs.retain(|run| !run.remaining().is_empty());
             self.spills.retain(|spill| !spill.is_empty());
             // A step adds an arena for each source at most; a batch numbers them in 16 bits.
-            let has_room = taken.arenas.len() + self.runs.len() + self.spills.len() < usize::from(u16::MAX);
+            let has_room = taken.sources.len() + self.runs.len() + self.spills.len() < usize::from(u16::MAX);
             if taken.events.len() >= BATCH_EVENTS_LEAST || !has_room || self.due(frontier) == 0 {
                 break;
             }
         }
         self.runs_bytes = self.runs.iter().map(Run::bytes).sum();
-        self.emit(taken)
+        self.output.emit(&taken)
     }
 
     /// The least of: the last loaded event of every spill file that goes on, and an event so far into each run that
@@ -220,89 +202,18 @@ impl Merge {
                 Some((run.entries[at], Arc::clone(&run.arena)))
             }
         };
-        let Taken { events, arenas } = taken;
-        let before = events.len();
+        let before = taken.events.len();
         for run in self.runs.iter_mut().chain(self.spills.iter_mut().map(|spill| &mut spill.loaded)) {
             let arena = &run.arena;
-            let count = run.remaining().partition_point(|entry| match &bound {
-                None => frontier.passed(entry.occurred_at),
-                Some((last, last_arena)) => entry.compare_event(arena, last, last_arena).is_le(),
-            });
+            let count = match &bound {
+                None => run.passed(frontier),
+                Some((last, last_arena)) => run.count(|entry| entry.compare_event(arena, last, last_arena).is_le()),
+            };
             if count > 0 {
-                let place = arenas.len() as u16;
-                events.extend(run.remaining()[..count].iter().map(|entry| (*entry, place)));
-                arenas.push(Arc::clone(&run.arena));
-                run.next += count;
+                taken.add(run, count);
             }
         }
-        // The stable sort finds the runs and merges them.
-        events[before..].sort_by(|(left, left_arena), (right, right_arena)| {
-            left.compare(&arenas[usize::from(*left_arena)], right, &arenas[usize::from(*right_arena)])
-        });
-    }
-
-    /// Makes batches, without the duplicates, and checks the order once more.
-    fn emit(&mut self, taken: Taken) -> Result<(), TransformError> {
-        let Taken { events, arenas } = taken;
-        let mut headers = Vec::with_capacity(events.len().min(BATCH_EVENTS));
-        let mut previous = self.released.take();
-        for (entry, place) in &events {
-            let arena = &arenas[usize::from(*place)];
-            let key = entry.key(arena);
-            let order = previous.as_ref().map_or(Ordering::Greater, |previous| {
-                (entry.occurred_at, entry.rank, key).cmp(&(
-                    previous.entry.occurred_at,
-                    previous.entry.rank,
-                    previous.key.as_slice(),
-                ))
-            });
-            match (order, &mut previous) {
-                (Ordering::Less, Some(previous)) => return Err(self.out_of_order(entry, key, previous)),
-                (Ordering::Equal, Some(Released { entry: first, .. })) => {
-                    let first = (first.block, first.row, first.mapping);
-                    self.duplicates.push(Duplicate { entry: *entry, key: key_text(key), first });
-                    continue;
-                }
-                (_, Some(previous)) => {
-                    previous.entry = *entry;
-                    previous.key.clear();
-                    previous.key.extend_from_slice(key);
-                }
-                (_, previous @ None) => *previous = Some(Released { entry: *entry, key: key.to_vec() }),
-            }
-            headers.push(EventHeader {
-                occurred_at: entry.occurred_at,
-                rank: entry.rank,
-                arena: *place,
-                key_len: entry.key_len,
-                stream_len: entry.stream_len,
-                body_len: entry.body_len,
-                offset: entry.offset,
-            });
-            if headers.len() == BATCH_EVENTS {
-                let headers = std::mem::replace(&mut headers, Vec::with_capacity(BATCH_EVENTS));
-                self.push_batch(headers, &arenas);
-            }
-        }
-        self.released = previous;
-        if !headers.is_empty() {
-            self.push_batch(headers, &arenas);
-        }
-        Ok(())
-    }
-
-    fn push_batch(&mut self, headers: Vec<EventHeader>, arenas: &[Arc<Vec<u8>>]) {
-        let first = self.next_position;
-        self.next_position += headers.len() as u64;
-        self.ready.push_back(EventBatch::new(Arc::clone(&self.catalog), first, headers, arenas.to_vec()));
-    }
-
-    fn out_of_order(&self, entry: &Entry, key: &[u8], previous: &Released) -> TransformError {
-        let name = |entry: &Entry, key: &[u8]| {
-            let event_type = &self.catalog.types[usize::from(entry.rank)].name;
-            format!("{event_type} {} at {}", key_text(key), entry.occurred_at)
-        };
-        TransformError::OutOfOrder { event: name(entry, key), released: name(&previous.entry, &previous.key) }
+        taken.sort_from(before);
     }
 
     /// Brings the pending events of all runs together: the earliest of them, on whose way the frontier is, into one
@@ -337,7 +248,7 @@ impl Merge {
         drop(runs);
         entries.shrink_to_fit();
         kept.shrink_to_fit();
-        self.add(Run { entries, next: 0, arena: Arc::new(kept) });
+        self.add(Run { entries: Arc::new(entries), arena: Arc::new(kept), ..Run::default() });
         if let Some(writer) = writer {
             self.spills.push(writer.finish()?);
         }
@@ -360,19 +271,25 @@ impl Merge {
     }
 }
 
-/// Events on their way into batches, in order, each with the place of its arena.
-#[derive(Default)]
-struct Taken {
-    events: Vec<(Entry, u16)>,
-    arenas: Vec<Arc<Vec<u8>>>,
-}
-
 fn cost(entry: &Entry) -> usize {
     entry.payload_len() + size_of::<Entry>()
 }
 
-fn key_text(key: &[u8]) -> String {
-    EventKey::from_bytes(key).map_or_else(|| format!("{key:02x?}"), |key| key.to_string())
+impl Run {
+    /// How many of the remaining events, which are in order, satisfy a condition that all before one that does satisfy.
+    /// Most often that is none or all.
+    fn count(&self, holds: impl Fn(&Entry) -> bool) -> usize {
+        let remaining = self.remaining();
+        match (remaining.first(), remaining.last()) {
+            (Some(first), _) if !holds(first) => 0,
+            (_, Some(last)) if holds(last) => remaining.len(),
+            _ => remaining.partition_point(holds),
+        }
+    }
+
+    fn passed(&self, frontier: Frontier) -> usize {
+        self.count(|entry| frontier.passed(entry.occurred_at))
+    }
 }
 
 /// The time from which on nothing may go.

@@ -85,26 +85,26 @@ pub struct MappingPlan {
 }
 
 /// The zone maps of one block, asked for by slot.
-struct BlockBounds<'a> {
-    scan: &'a TableScan,
-    block: &'a BlockEntry,
+pub(super) struct BlockBounds<'a> {
+    pub(super) scan: &'a TableScan,
+    pub(super) block: &'a BlockEntry,
 }
 
 impl Bounds for BlockBounds<'_> {
-    fn least(&self, place: usize) -> ZoneBound {
-        self.end(place, |(least, _)| least)
+    fn end(&self, place: usize) -> ZoneBound {
+        self.end_by(place, |(least, _)| least)
     }
 }
 
 impl BlockBounds<'_> {
-    fn end(&self, place: usize, end: impl Fn((i64, i64)) -> i64) -> ZoneBound {
+    fn end_by(&self, place: usize, end: impl Fn((i64, i64)) -> i64) -> ZoneBound {
         let column = self.scan.columns[place];
         let Some(zone) = self.block.zone(column) else { return ZoneBound::Unknown };
         let Some(range) = zone.range else { return ZoneBound::AllNull };
         let value = end(range);
         match column_type(&self.scan.table.columns[column]) {
-            Type::Date => ZoneBound::Least(Ticks(value.saturating_mul(PER_DAY))),
-            Type::Timestamp | Type::Instant => ZoneBound::Least(Ticks(value)),
+            Type::Date => ZoneBound::At(Ticks(value.saturating_mul(PER_DAY))),
+            Type::Timestamp | Type::Instant => ZoneBound::At(Ticks(value)),
             _ => ZoneBound::Unknown,
         }
     }
@@ -112,11 +112,11 @@ impl BlockBounds<'_> {
 
 /// The same, with every column at its latest value: what is computed from it bounds the events from above well enough
 /// for an estimate.
-struct LatestBounds<'a>(BlockBounds<'a>);
+pub(super) struct LatestBounds<'a>(pub(super) BlockBounds<'a>);
 
 impl Bounds for LatestBounds<'_> {
-    fn least(&self, place: usize) -> ZoneBound {
-        self.0.end(place, |(_, most)| most)
+    fn end(&self, place: usize) -> ZoneBound {
+        self.0.end_by(place, |(_, most)| most)
     }
 }
 

@@ -144,7 +144,7 @@ impl SpillRun {
             entry.offset += payload_at as u32;
             entries.push(entry);
         }
-        self.loaded = Run { entries, next: 0, arena: Arc::new(bytes) };
+        self.loaded = Run { entries: Arc::new(entries), arena: Arc::new(bytes), ..Run::default() };
         self.next += 1;
         Ok(())
     }

@@ -41,7 +41,7 @@ impl SpillFolder {
     }
 
     /// The path of the next file.
-    pub(super) fn next_file(&mut self) -> PathBuf {
+    pub(crate) fn next_file(&mut self) -> PathBuf {
         self.files += 1;
         self.path.join(format!("{:06}.run", self.files))
     }

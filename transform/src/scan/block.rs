@@ -1,13 +1,14 @@
 //! One block: every row through every mapping that its table drives.
 
 use bumpalo::Bump;
-use etl_schemas::dump::{BlockBuffer, Cell, Dump};
+use etl_schemas::dump::{BlockBuffer, Dump};
 use etl_schemas::table::TableSchema;
 
 use super::decode::Decoder;
 use super::emit::{RejectReason, emit};
 use super::key_text::key_text;
 use super::lookup::Lookups;
+use crate::causality::Record;
 use crate::error::TransformError;
 use crate::expression::{Context, Value};
 use crate::mapping::{Join, Mapping, Program};
@@ -39,27 +40,29 @@ pub(crate) struct ScannedBlock {
     pub rejects: Vec<Reject>,
     /// For each mapping with events: its place in the program, and its events in order.
     pub runs: Vec<(usize, Run)>,
+    /// What the project's constraints are counted by; see [`crate::causality`].
+    pub records: Vec<Record>,
 }
 
 /// What scanning a table needs, shared by all threads.
-pub(super) struct TableScanner<'p> {
+pub(crate) struct TableScanner<'p> {
     program: &'p Program,
     table: &'p TableSchema,
     layout: std::sync::Arc<etl_schemas::dump::RowLayout>,
-    decoder: Decoder,
-    mappings: Vec<MappingScanner<'p>>,
+    pub(super) decoder: Decoder,
+    pub(super) mappings: Vec<MappingScanner<'p>>,
 }
 
-struct MappingScanner<'p> {
-    place: usize,
-    mapping: &'p Mapping,
-    joins: Vec<(&'p Join, Decoder)>,
+pub(super) struct MappingScanner<'p> {
+    pub(super) place: usize,
+    pub(super) mapping: &'p Mapping,
+    pub(super) joins: Vec<(&'p Join, Decoder)>,
     /// Number of columns that the joins bring.
     width: usize,
 }
 
 impl<'p> TableScanner<'p> {
-    pub(super) fn new(program: &'p Program, dump: &Dump, scan: usize) -> Result<TableScanner<'p>, TransformError> {
+    pub(crate) fn new(program: &'p Program, dump: &Dump, scan: usize) -> Result<TableScanner<'p>, TransformError> {
         let layout_of = |table: &TableSchema| match dump.table(&table.name) {
             Some(found) if found.schema == *table => Ok(found.layout().clone()),
             found => Err(TransformError::OtherDump {
@@ -91,7 +94,7 @@ impl<'p> TableScanner<'p> {
 
     /// Scans a block whose rows are in `buffer`; `block` is its place in the plan. The arenas' sizes of the block
     /// before are in `hints`, so that they grow once.
-    pub(super) fn scan(
+    pub(crate) fn scan(
         &self,
         block: u32,
         buffer: &BlockBuffer,
@@ -102,12 +105,12 @@ impl<'p> TableScanner<'p> {
         let mut scanned = ScannedBlock::default();
         let mut collected: Vec<(Vec<Entry>, Vec<u8>)> =
             self.mappings.iter().map(|mapping| (Vec::new(), Vec::with_capacity(hints[mapping.place]))).collect();
-        let (mut cells, mut values): (Vec<Cell<'_>>, Vec<Value<'_>>) = (Vec::new(), Vec::new());
-        let mut joined = Joined { cells: Vec::new(), found: Vec::new(), values: Vec::new() };
+        let mut values: Vec<Value<'_>> = Vec::new();
+        let mut joined = Joined { found: Vec::new(), values: Vec::new() };
         for (row, bytes) in buffer.rows().enumerate() {
             let row = row as u32;
             scanned.rows += 1;
-            if let Err(reason) = self.decoder.decode(bytes, &mut cells, &mut values) {
+            if let Err(reason) = self.decoder.decode(bytes, &mut values) {
                 scanned.rejects.push(self.reject(row, None, &reason, bytes));
                 continue;
             }
@@ -154,15 +157,14 @@ impl<'p> TableScanner<'p> {
 }
 
 /// Room for the columns of joins, used for row after row.
-struct Joined<'a> {
-    cells: Vec<Cell<'a>>,
-    found: Vec<Value<'a>>,
-    values: Vec<Value<'a>>,
+pub(super) struct Joined<'a> {
+    pub(super) found: Vec<Value<'a>>,
+    pub(super) values: Vec<Value<'a>>,
 }
 
 impl MappingScanner<'_> {
     /// Runs the mapping for one row.
-    fn run<'a>(
+    pub(super) fn run<'a>(
         &self,
         row: &[Value<'a>],
         joined: &mut Joined<'a>,
@@ -181,7 +183,7 @@ impl MappingScanner<'_> {
                 None if join.keeps_all => {}
                 None => return Ok(None),
                 Some(fields) => {
-                    decoder.decode(fields, &mut joined.cells, &mut joined.found)?;
+                    decoder.decode(fields, &mut joined.found)?;
                     for ((_, slot), value) in join.columns.iter().zip(&joined.found) {
                         joined.values[*slot] = *value;
                     }

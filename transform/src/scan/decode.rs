@@ -16,39 +16,41 @@ use crate::mapping::column_type;
 #[derive(Debug)]
 pub(crate) struct Decoder {
     reader: RowReader,
-    types: Vec<(Type, String)>,
+    types: Vec<Type>,
+    names: Vec<String>,
 }
 
 impl Decoder {
     /// `columns` are places in the table's columns, each at most once.
     pub(crate) fn new(table: &TableSchema, layout: &Arc<RowLayout>, columns: &[usize]) -> Decoder {
-        let typed = |column: &usize| {
-            let column = &table.columns[*column];
-            (column_type(column), column.name.clone())
-        };
-        Decoder { reader: RowReader::columns(layout, columns), types: columns.iter().map(typed).collect() }
+        let wanted = || columns.iter().map(|column| &table.columns[*column]);
+        Decoder {
+            reader: RowReader::columns(layout, columns),
+            types: wanted().map(column_type).collect(),
+            names: wanted().map(|column| column.name.clone()).collect(),
+        }
     }
 
     /// Fills `values` with one value for each column.
     #[inline]
-    pub(crate) fn decode<'a>(
-        &self,
-        row: &'a [u8],
-        cells: &mut Vec<Cell<'a>>,
-        values: &mut Vec<Value<'a>>,
-    ) -> Result<(), Box<RejectReason>> {
-        self.reader.read(row, cells).map_err(|error| Box::new(RejectReason::Row(error)))?;
+    pub(crate) fn decode<'a>(&self, row: &'a [u8], values: &mut Vec<Value<'a>>) -> Result<(), Box<RejectReason>> {
         values.clear();
-        for (cell, (ty, name)) in cells.iter().zip(&self.types) {
-            let wrong = || Box::new(RejectReason::Column { column: name.clone(), ty: *ty });
-            values.push(value_of(*cell, *ty).ok_or_else(wrong)?);
-        }
-        Ok(())
+        values.resize(self.reader.width(), Value::Null);
+        self.reader.read_each(row, |place, cell| {
+            let ty = self.types[place];
+            values[place] = value_of(cell, ty).ok_or_else(|| self.wrong(place, ty))?;
+            Ok(())
+        })
+    }
+
+    #[cold]
+    fn wrong(&self, place: usize, ty: Type) -> Box<RejectReason> {
+        Box::new(RejectReason::Column { column: self.names[place].clone(), ty })
     }
 }
 
 /// A cell as a value of its column's type; `None` for what the type can't be, which only a foreign writer makes.
-#[inline]
+#[inline(always)]
 pub(crate) fn value_of(cell: Cell<'_>, ty: Type) -> Option<Value<'_>> {
     Some(match (cell, ty) {
         (Cell::Null, _) => Value::Null,

@@ -7,7 +7,6 @@ use etl_schemas::wire::{
     zigzag,
 };
 use thiserror::Error;
-use uuid::Uuid;
 
 use crate::expression::{Context, EvaluateError, Expr, Type, Value, write_text};
 use crate::mapping::{FieldAssignment, Mapping};
@@ -18,7 +17,7 @@ use crate::order::Entry;
 pub(crate) enum RejectReason {
     /// The row's bytes are no message of its table.
     #[error("the row can't be decoded: {0}")]
-    Row(#[from] RowError),
+    Row(#[source] RowError),
     /// A column's value isn't of the column's type.
     #[error("column {column}: the value is no {ty}")]
     Column { column: String, ty: Type },
@@ -37,6 +36,12 @@ pub(crate) enum RejectReason {
     /// More bytes than an event can have.
     #[error("{at} is longer than {limit} bytes")]
     TooLong { at: String, limit: usize },
+}
+
+impl From<RowError> for Box<RejectReason> {
+    fn from(error: RowError) -> Box<RejectReason> {
+        Box::new(RejectReason::Row(error))
+    }
 }
 
 impl RejectReason {
@@ -78,12 +83,15 @@ fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Re
     }
     let key_len = short_len(arena.len() - start, "key")?;
     let key_prefix = Entry::prefix(&arena[start..]);
-    let Value::Text(stream) = not_null(&mapping.stream, "stream", context)? else {
-        unreachable!("the compiler checked that stream is text");
-    };
-    let stream_len = short_len(stream.len(), "stream")?;
-    arena.extend_from_slice(without_nul(stream, "stream")?.as_bytes());
+    let stream = arena.len();
+    if !mapping.stream.put_text(context, arena).map_err(RejectReason::evaluate("stream"))? {
+        return Err(Box::new(RejectReason::Null { at: "stream".to_string() }));
+    }
     let body = arena.len();
+    let stream_len = short_len(body - stream, "stream")?;
+    if has_nul(&arena[stream..]) {
+        return Err(Box::new(RejectReason::Nul { at: "stream".to_string() }));
+    }
     for field in &mapping.fields {
         put_field(field, context, arena)?;
     }
@@ -117,8 +125,12 @@ fn short_len(length: usize, at: &str) -> Result<u16, Box<RejectReason>> {
     u16::try_from(length).map_err(|_| Box::new(RejectReason::TooLong { at: at.to_string(), limit }))
 }
 
+fn has_nul(bytes: &[u8]) -> bool {
+    memchr::memchr(0, bytes).is_some()
+}
+
 fn without_nul<'a>(text: &'a str, at: &str) -> Result<&'a str, Box<RejectReason>> {
-    match text.as_bytes().contains(&0) {
+    match has_nul(text.as_bytes()) {
         true => Err(Box::new(RejectReason::Nul { at: at.to_string() })),
         false => Ok(text),
     }
@@ -156,9 +168,7 @@ fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -
         (F::Float, value) => put_float(field, double(value), out)?,
         (F::String, Value::Text(text)) => put_bytes(field, without_nul_in(field, text)?.as_bytes(), out),
         (F::String, Value::Uuid(uuid)) => {
-            let mut buffer = Uuid::encode_buffer();
-            let text = Uuid::from(uuid).hyphenated().encode_lower(&mut buffer);
-            put_length_delimited(out, number, text.as_bytes());
+            put_length_delimited(out, number, &uuid.to_text());
         }
         (F::String, value @ Value::Decimal(_)) => put_decimal(field, &value, context, out),
         (F::Bytes, Value::Bytes(bytes)) => put_bytes(field, bytes, out),
@@ -221,7 +231,7 @@ fn in_range<T: TryFrom<i64>>(field: &FieldAssignment, value: i64, kind: &'static
 }
 
 fn without_nul_in<'a>(field: &FieldAssignment, text: &'a str) -> Result<&'a str, Box<RejectReason>> {
-    match text.as_bytes().contains(&0) {
+    match has_nul(text.as_bytes()) {
         true => Err(Box::new(RejectReason::Nul { at: field.name.clone() })),
         false => Ok(text),
     }

@@ -3,56 +3,24 @@
 //! An entry is the row's own fields, cut down to those columns, so a lookup is as compact as the dump's format and is
 //! decoded by the same code.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+mod keys;
 
 use etl_schemas::dump::{BlockBuffer, Dump, DumpTable, Part, RowReader, field_number};
 use etl_schemas::wire::{FIXED32, FIXED64, LENGTH, VARINT, WireError, WireReader, WireValue, put_key, put_varint};
 
+use self::keys::{Integers, Map, append, entry_at};
 use super::decode::value_of;
 use crate::error::TransformError;
 use crate::expression::{UuidValue, Value};
 use crate::mapping::{LookupTable, Program, column_type};
 
-/// Where an entry lies: offset and length.
-type Place = (u64, u32);
-
-/// Keys of databases need no protection from collisions, so one multiplication spreads them (Knuth, "The Art of
-/// Computer Programming", volume 3, section 6.4, multiplicative hashing by the golden ratio).
-#[derive(Clone, Copy, Default)]
-struct Multiplicative(u64);
-
-impl Hasher for Multiplicative {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        let mixed = (self.0.rotate_left(5) ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = mixed ^ mixed >> 32;
-    }
-
-    fn write_i64(&mut self, value: i64) {
-        self.write_u64(value as u64);
-    }
-}
-
-type Map<K> = HashMap<K, Place, BuildHasherDefault<Multiplicative>>;
-
 /// One table in memory.
 #[derive(Default)]
 pub(crate) struct Lookup {
-    integers: Map<i64>,
+    integers: Integers,
     uuids: Map<UuidValue>,
     texts: Map<Box<str>>,
+    /// Each entry behind its length.
     content: Vec<u8>,
 }
 
@@ -60,31 +28,31 @@ impl Lookup {
     /// The fields of the row with this key.
     #[inline]
     pub(crate) fn find(&self, key: &Value<'_>) -> Option<&[u8]> {
-        let (offset, length) = match key {
-            Value::Integer(key) => self.integers.get(key),
-            Value::Uuid(key) => self.uuids.get(key),
-            Value::Text(key) => self.texts.get(*key),
+        match key {
+            Value::Integer(key) => self.integers.find(*key, &self.content),
+            Value::Uuid(key) => entry_at(&self.content, *self.uuids.get(key)?),
+            Value::Text(key) => entry_at(&self.content, *self.texts.get(*key)?),
             _ => None,
-        }?;
-        Some(&self.content[*offset as usize..][..*length as usize])
+        }
     }
 
-    fn insert(&mut self, key: &Value<'_>, place: Place) -> bool {
-        let before = match key {
-            Value::Integer(key) => self.integers.insert(*key, place),
-            Value::Uuid(key) => self.uuids.insert(*key, place),
-            Value::Text(key) => self.texts.insert((*key).into(), place),
+    /// Whether the key is new.
+    fn insert(&mut self, key: &Value<'_>, entry: &[u8]) -> bool {
+        let content = &mut self.content;
+        match key {
+            Value::Integer(key) => self.integers.insert(*key, entry, content),
+            Value::Uuid(key) => self.uuids.insert(*key, append(content, entry)).is_none(),
+            Value::Text(key) => self.texts.insert((*key).into(), append(content, entry)).is_none(),
             other => unreachable!("the compiler takes no {other:?} as a lookup's key"),
-        };
-        before.is_none()
+        }
     }
 
     /// Memory that it holds, the maps' entries reckoned with their load.
     fn bytes(&self) -> usize {
-        let texts: usize = self.texts.capacity() * (size_of::<(Box<str>, Place)>() + 24);
+        let texts: usize = self.texts.capacity() * (size_of::<(Box<str>, u64)>() + 24);
         self.content.capacity()
-            + self.integers.capacity() * (size_of::<(i64, Place)>() + 1)
-            + self.uuids.capacity() * (size_of::<(UuidValue, Place)>() + 1)
+            + self.integers.bytes()
+            + self.uuids.capacity() * (size_of::<(UuidValue, u64)>() + 1)
             + texts
     }
 }
@@ -124,6 +92,7 @@ impl Lookups {
 
 fn load(plan: &LookupTable, table: &DumpTable, limit_bytes: usize) -> Result<Lookup, TransformError> {
     let mut lookup = Lookup::default();
+    let mut entry = Vec::new();
     let keys = RowReader::columns(table.layout(), &[plan.key]);
     let fields: Vec<u32> = plan.columns.iter().map(|column| field_number(plan.table.columns[*column].id)).collect();
     let mut buffer = BlockBuffer::new();
@@ -133,7 +102,7 @@ fn load(plan: &LookupTable, table: &DumpTable, limit_bytes: usize) -> Result<Loo
         for block in 0..part.blocks().len() {
             part.read(block, &mut buffer)?;
             for (row, bytes) in buffer.rows().enumerate() {
-                add(&mut lookup, plan, &keys, &fields, bytes)
+                add(&mut lookup, plan, &keys, &fields, bytes, &mut entry)
                     .map_err(|message| at(plan, &part, block, row, message))?;
                 rows += 1;
             }
@@ -151,15 +120,21 @@ fn at(plan: &LookupTable, part: &Part, block: usize, row: usize, message: String
     TransformError::Lookup { table, part, block, row: row as u64, message }
 }
 
-fn add(lookup: &mut Lookup, plan: &LookupTable, keys: &RowReader, fields: &[u32], row: &[u8]) -> Result<(), String> {
+fn add(
+    lookup: &mut Lookup,
+    plan: &LookupTable,
+    keys: &RowReader,
+    fields: &[u32],
+    row: &[u8],
+    entry: &mut Vec<u8>,
+) -> Result<(), String> {
     let mut cells = Vec::with_capacity(1);
     keys.read(row, &mut cells).map_err(|error| error.to_string())?;
     let key = value_of(cells[0], column_type(&plan.table.columns[plan.key]));
     let key = key.filter(|key| !key.is_null()).ok_or("its key has no value")?;
-    let offset = lookup.content.len();
-    copy_fields(row, fields, &mut lookup.content).map_err(|error| error.to_string())?;
-    let length = u32::try_from(lookup.content.len() - offset).map_err(|_| "it is too long")?;
-    match lookup.insert(&key, (offset as u64, length)) {
+    entry.clear();
+    copy_fields(row, fields, entry).map_err(|error| error.to_string())?;
+    match lookup.insert(&key, entry) {
         true => Ok(()),
         false => Err(format!("its key {key:?} is there twice, though the source says that it is unique")),
     }

@@ -13,9 +13,10 @@ use etl_schemas::dump::{BlockBuffer, Dump, Part};
 
 use super::block::{ScannedBlock, TableScanner};
 use super::lookup::Lookups;
+use crate::causality::Causality;
 use crate::error::TransformError;
 use crate::mapping::Program;
-use crate::order::Plan;
+use crate::order::{Origin, Plan, Repeated};
 
 type Scanned = Result<ScannedBlock, TransformError>;
 
@@ -27,6 +28,26 @@ pub(crate) struct Source {
     pub parts: Vec<Vec<Part>>,
     pub plan: Plan,
     pub lookups: Lookups,
+    /// What is moved and noted of the events of every block.
+    pub causality: Causality,
+}
+
+impl Source {
+    /// Names two events that share a key.
+    pub(crate) fn repeated_key(&self, repeated: &Repeated) -> TransformError {
+        let place = |origin: &Origin| {
+            let planned = self.plan.blocks[origin.block as usize];
+            let path = self.parts[planned.scan][planned.part].path().display();
+            let mapping = &self.program.mappings[usize::from(origin.mapping)].name;
+            format!("{path}, block {}, row {} by {mapping}, at {}", planned.block, origin.row, origin.occurred_at)
+        };
+        let rank = self.program.mappings[usize::from(repeated.first.mapping)].rank;
+        TransformError::RepeatedKey {
+            event: self.program.catalog.types[usize::from(rank)].name.clone(),
+            first: place(&repeated.first),
+            second: place(&repeated.second),
+        }
+    }
 }
 
 /// The threads, and the blocks that came back before their turn.
@@ -163,6 +184,8 @@ impl<'s> Scanner<'s> {
             empty => empty.insert(TableScanner::new(&self.source.program, &self.source.dump, planned.scan)?),
         };
         self.source.parts[planned.scan][planned.part].read(planned.block, &mut self.buffer)?;
-        Ok(table.scan(place as u32, &self.buffer, &self.source.lookups, &mut self.bump, &mut self.hints))
+        let mut scanned = table.scan(place as u32, &self.buffer, &self.source.lookups, &mut self.bump, &mut self.hints);
+        self.source.causality.apply(&planned, &mut scanned)?;
+        Ok(scanned)
     }
 }

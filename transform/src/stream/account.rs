@@ -6,7 +6,7 @@ use etl_schemas::dump::{BlockBuffer, Dump};
 
 use super::RunOptions;
 use crate::error::TransformError;
-use crate::ledger::{Ledger, MappingLedger, TableLedger};
+use crate::ledger::{CausalityLedger, Ledger, MappingLedger, TableLedger};
 use crate::mapping::Program;
 use crate::order::Duplicate;
 use crate::quarantine::{Quarantine, Rejected};
@@ -50,6 +50,7 @@ impl Account {
             mappings: mappings.collect(),
             lookups: only_looked_up.map(|table| (table.clone(), rows(table))).collect(),
             unread: program.unread.iter().map(|table| (table.clone(), rows(table))).collect(),
+            causality: Vec::new(),
             events: 0,
             complete: false,
         };
@@ -187,8 +188,9 @@ impl Account {
     }
 
     /// Closes the quarantine and hands over the ledger.
-    pub(super) fn finish(mut self, complete: bool) -> Result<Ledger, TransformError> {
+    pub(super) fn finish(mut self, complete: bool, causality: Vec<CausalityLedger>) -> Result<Ledger, TransformError> {
         self.quarantine.close()?;
+        self.ledger.causality = causality;
         self.ledger.complete = complete;
         Ok(self.ledger)
     }

@@ -38,6 +38,10 @@ impl Watch for Bars<'_> {
         self.with(|bars| bars.extend(tables.iter().map(|table| (table.name.clone(), Bar::Waiting(table.rows)))));
     }
 
+    fn note(&self, text: &str) {
+        self.progress.say(text);
+    }
+
     fn advanced(&self, table: &TableName, rows: u64, _bytes: u64) {
         self.with(|bars| {
             let Some(bar) = bars.get_mut(table) else { return };

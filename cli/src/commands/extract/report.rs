@@ -43,6 +43,7 @@ fn load_text(load: &SourceLoad) -> String {
     let troubles = [
         waited,
         times(load.slow_downs, "rests because queries became slower"),
+        times(load.cut_short, "queries cut short"),
         times(load.lock_timeouts, "lock timeouts"),
         times(load.retries, "parts read again"),
     ];
@@ -75,6 +76,7 @@ pub(super) fn as_json(report: &ExtractReport) -> serde_json::Value {
         "bytes_read": report.load.bytes,
         "seconds_waited_for_rate": report.load.paced.as_secs_f64(),
         "slow_downs": report.load.slow_downs,
+        "queries_cut_short": report.load.cut_short,
         "lock_timeouts": report.load.lock_timeouts,
         "retries": report.load.retries,
     })

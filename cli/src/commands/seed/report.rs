@@ -2,7 +2,7 @@
 
 use etl_load::sink::SinkReport;
 use etl_schemas::table::TableName;
-use etl_transform::Ledger;
+use etl_transform::{CausalityLedger, Ledger, Offender};
 use serde_json::{Value, json};
 
 use super::Seeded;
@@ -21,12 +21,19 @@ pub(super) fn as_text(seeded: &Seeded) -> String {
     let seconds = seeded.elapsed.as_secs_f64();
     let mut text = format!("{}\n{}", ledger_table(ledger), module_table(&seeded.sinks));
     text.push_str(&format!("\n{} events in {seconds:.1} s, {}\n", count(ledger.events), rate(ledger.events, seconds)));
+    text.push_str(&causality_text(ledger));
     if ledger.rows_quarantined() > 0 {
         let rows = count(ledger.rows_quarantined());
         text.push_str(&format!("{rows} rows are in quarantine; `etl quarantine` prints them with their reasons\n"));
     }
     if let Some(sink) = seeded.sinks.iter().find(|sink| sink.rejected > 0) {
-        text.push_str(&format!("{} rejected events; why, says its table etl.rejected\n", sink.name));
+        let place =
+            if sink.name == "rabbitmq" { "the checkpoint in the work folder" } else { "its table etl.rejected" };
+        text.push_str(&format!("{} rejected events; why, says {place}\n", sink.name));
+    }
+    for sink in seeded.sinks.iter().filter(|sink| sink.repeated > 0) {
+        let repeated = count(sink.repeated);
+        text.push_str(&format!("{repeated} messages were published again, because they hadn't been confirmed\n"));
     }
     text
 }
@@ -52,6 +59,23 @@ pub(crate) fn ledger_table(ledger: &Ledger) -> String {
     table(&["table", "rows read", "events made", "rows filtered", "rows quarantined"], rows)
 }
 
+/// Effects that came before their cause: a line a constraint, and below it those that came the earliest.
+fn causality_text(ledger: &Ledger) -> String {
+    if ledger.causality.is_empty() {
+        return String::new();
+    }
+    let rows = ledger.causality.iter().map(|one| {
+        let numbers = [one.effects, one.early, one.moved, one.without_cause].map(count);
+        [one.effect.clone(), one.cause.clone()].into_iter().chain(numbers).collect()
+    });
+    let mut text = format!("\n{}", table(&["effect", "after", "effects", "too early", "moved", "without cause"], rows));
+    for offender in ledger.causality.iter().flat_map(|one| &one.worst) {
+        let Offender { table, row, key, effect_at, cause_at, .. } = offender;
+        text.push_str(&format!(" {table} {row}: key {key} at {effect_at}Z, its cause at {cause_at}Z\n"));
+    }
+    text
+}
+
 /// What each module has: a line a module.
 pub(crate) fn module_table(sinks: &[SinkReport]) -> String {
     let rows = sinks.iter().map(|sink| {
@@ -74,6 +98,7 @@ pub(super) fn as_json(seeded: &Seeded) -> Value {
         "events": ledger.map(|ledger| ledger.events),
         "tables": ledger.map(tables_json),
         "mappings": ledger.map(mappings_json),
+        "causality": ledger.map(|ledger| ledger.causality.iter().map(causality_json).collect::<Vec<_>>()),
         "modules": seeded.sinks.iter().map(sink_json).collect::<Vec<_>>(),
     })
 }
@@ -111,11 +136,25 @@ fn mappings_json(ledger: &Ledger) -> Vec<Value> {
     ledger.mappings.iter().map(mapping).collect()
 }
 
-fn sink_json(sink: &SinkReport) -> Value {
+fn causality_json(one: &CausalityLedger) -> Value {
+    let worst = one.worst.iter().map(|offender| {
+        json!({
+            "table": offender.table.to_string(), "row": offender.row, "key": offender.key, "stream": offender.stream,
+            "effect_at": format!("{}Z", offender.effect_at), "cause_at": format!("{}Z", offender.cause_at),
+        })
+    });
+    json!({
+        "effect": one.effect, "cause": one.cause, "effects": one.effects, "early": one.early, "moved": one.moved,
+        "without_cause": one.without_cause, "worst": worst.collect::<Vec<_>>(),
+    })
+}
+
+pub(crate) fn sink_json(sink: &SinkReport) -> Value {
     let tables = sink.tables.iter().map(|table| (table.table.clone(), Value::from(table.rows)));
     json!({
         "name": sink.name, "complete": sink.complete, "position": sink.position, "taken": sink.taken,
         "passed_over": sink.passed_over, "rejected": sink.rejected, "seconds": sink.elapsed.as_secs_f64(),
+        "repeated": sink.repeated,
         "tables": tables.collect::<serde_json::Map<_, _>>(),
     })
 }

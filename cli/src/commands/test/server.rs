@@ -1,6 +1,6 @@
 //! The server on which use cases run: the one that is named, or one that is started for them.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use etl_fixtures::postgres::PrivatePostgres;
 use etl_load::postgres::PostgresTarget;
 use etl_schemas::project::Project;
@@ -24,9 +24,7 @@ impl Server {
             let target = PostgresTarget::parse(&private.url(), None)?;
             return Ok(Server { target, _private: Some(private) });
         };
-        match Target::parse(project, on)? {
-            Target::Postgres { server, .. } => Ok(Server { target: server, _private: None }),
-            Target::JsonLines(_) | Target::Null => bail!("--on {on}: use cases run on a Postgres server"),
-        }
+        let (target, _) = Target::parse(project, on)?.postgres(&format!("--on {on}"))?;
+        Ok(Server { target, _private: None })
     }
 }

@@ -1,6 +1,7 @@
 //! Commits: rows and checkpoint in one transaction, and what happens when the server refuses one.
 
-use super::{OpenTransaction, PostgresSink, opening};
+use super::script::run_script;
+use super::{OpenTransaction, PostgresSink, Session};
 use crate::LoadError;
 use crate::postgres::catalog;
 use crate::postgres::checkpoint::Counts;
@@ -37,17 +38,13 @@ impl PostgresSink {
         }
         let counts = self.counts();
         match self.transaction(&counts) {
-            Ok(()) => {
-                self.checkpoint.position = self.open.position;
-                self.checkpoint.counts = counts;
-                self.pending.release();
-                self.rejected.forget_refused(self.open.position);
-                self.begin();
-                self.rows_max = (self.rows_max * 2).min(self.options.rows_per_transaction.max(1));
-                self.check_rejects()
+            Ok(()) => self.committed(counts),
+            Err(Uncommitted { error, .. }) if error.may_pass() => {
+                let found = self.recover(error)?;
+                self.go_on_from(found, counts)
             }
             Err(uncommitted) => {
-                self.connection.roll_back();
+                self.session.connection.roll_back();
                 self.leave_out(uncommitted)?;
                 self.pending.rewind();
                 self.begin();
@@ -56,13 +53,25 @@ impl PostgresSink {
         }
     }
 
+    /// The open transaction has been committed.
+    pub(super) fn committed(&mut self, counts: Counts) -> Result<(), LoadError> {
+        self.checkpoint.position = self.open.position;
+        self.checkpoint.counts = counts;
+        self.pending.release();
+        self.rejected.forget_refused(self.open.position);
+        self.begin();
+        self.rows_max = (self.rows_max * 2).min(self.job.options.rows_per_transaction.max(1));
+        self.patience.forget();
+        self.check_rejects()
+    }
+
     /// The counts that the checkpoint will have with the open transaction.
     fn counts(&self) -> Counts {
         let mut counts = self.checkpoint.counts.clone();
         counts.taken += self.open.taken;
         counts.passed_over += self.open.passed_over;
         counts.rejected += self.open.rejected;
-        for buffer in &self.buffers {
+        for buffer in &self.session.buffers {
             if let Some(table) = buffer.counted_table() {
                 *counts.rows.entry(table).or_default() += buffer.rows() as u64;
             }
@@ -71,29 +80,29 @@ impl PostgresSink {
     }
 
     /// Empties the buffers for the next transaction.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.open = OpenTransaction::default();
-        self.buffers.iter_mut().for_each(CopyBuffer::clear);
+        self.session.buffers.iter_mut().for_each(CopyBuffer::clear);
         self.rejected.clear();
-        if let Some(staging) = &mut self.staging {
+        if let Some(staging) = &mut self.session.staging {
             staging.stages.clear();
         }
     }
 
     fn transaction(&mut self, counts: &Counts) -> Result<(), Uncommitted> {
         let own = |error| Uncommitted { error, step: Step::Own };
-        let connection = &self.connection;
+        let Session { connection, buffers, staging, mover, .. } = &mut self.session;
         connection.run("beginning a transaction", connection.client.batch_execute("BEGIN")).map_err(own)?;
-        for (index, buffer) in self.buffers.iter_mut().enumerate() {
+        for (index, buffer) in buffers.iter_mut().enumerate() {
             buffer.send(connection).map_err(|error| Uncommitted { error, step: Step::Copy(index) })?;
         }
-        if let Some(staging) = &mut self.staging {
+        if let Some(staging) = staging {
             staging.walk(connection).map_err(|error| Uncommitted { error, step: Step::Handlers })?;
         }
         self.rejected.send(connection).map_err(own)?;
         let OpenTransaction { position, occurred_at, .. } = self.open;
-        self.mover.move_on(connection, self.checkpoint.position, position, occurred_at, counts).map_err(own)?;
-        // If the answer is lost, we can't know whether it was committed; the next run reads it from the checkpoint.
+        mover.move_on(connection, self.checkpoint.position, position, occurred_at, counts).map_err(own)?;
+        // If the answer is lost, the checkpoint will tell whether it was committed.
         connection
             .run("committing", connection.client.batch_execute("COMMIT"))
             .map_err(|error| Uncommitted { error, step: Step::Commit })
@@ -107,12 +116,12 @@ impl PostgresSink {
         if step == Step::Own || !failure::is_about_a_row(cause) {
             return Err(error);
         }
-        let rows: usize = self.buffers.iter().map(CopyBuffer::rows).sum();
+        let rows: usize = self.session.buffers.iter().map(CopyBuffer::rows).sum();
         let named = match step {
-            Step::Copy(index) => self.buffers[index].refused_position(cause),
+            Step::Copy(index) => self.session.buffers[index].refused_position(cause),
             _ => None,
         };
-        let only = || self.buffers.iter().find_map(CopyBuffer::only_position).filter(|_| rows == 1);
+        let only = || self.session.buffers.iter().find_map(CopyBuffer::only_position).filter(|_| rows == 1);
         match named.or_else(only) {
             Some(position) => {
                 let reason = format!("the server refused the row: {}", failure::described(cause));
@@ -127,12 +136,13 @@ impl PostgresSink {
 
     fn check_rejects(&self) -> Result<(), LoadError> {
         let rejected = self.checkpoint.counts.rejected;
-        match self.options.rejects_max {
+        match self.job.options.rejects_max {
             Some(allowed) if rejected > allowed => Err(LoadError::TooManyRejects {
-                sink: self.module.clone(),
+                sink: self.job.module.name.clone(),
                 rejected,
                 allowed,
                 last: self.rejected.last().to_string(),
+                place: "etl.rejected".to_string(),
             }),
             _ => Ok(()),
         }
@@ -140,28 +150,41 @@ impl PostgresSink {
 
     /// Indexes, statistics and the flag, in one transaction, so that it can be repeated whatever fails in it.
     pub(super) fn complete(&mut self) -> Result<(), LoadError> {
-        let connection = &self.connection;
-        let mut counts = self.checkpoint.counts.clone();
-        connection.run("beginning a transaction", connection.client.batch_execute("BEGIN"))?;
-        let completed = (|| {
-            if let Some(indexes) = &self.indexes {
-                opening::run_script(connection, indexes)?;
+        while !self.checkpoint.complete {
+            match self.completing_transaction() {
+                Ok(counts) => (self.checkpoint.complete, self.checkpoint.counts) = (true, counts),
+                Err(error) if error.may_pass() => {
+                    let found = self.recover(error)?;
+                    self.go_on_from(found, self.checkpoint.counts.clone())?;
+                }
+                Err(error) => {
+                    self.session.connection.roll_back();
+                    return Err(error);
+                }
             }
-            for table in catalog::quoted_tables(connection)? {
-                let analyze = format!("ANALYZE {table}");
-                connection.run("gathering statistics", connection.client.batch_execute(&analyze))?;
-            }
-            // Only the server knows what handlers in SQL and by call have made of their events.
-            if self.staging.is_some() {
-                counts.rows = catalog::count_rows(connection)?;
-            }
-            self.mover.complete(connection, &counts)?;
-            connection.run("committing", connection.client.batch_execute("COMMIT"))
-        })();
-        match completed {
-            Ok(()) => (self.checkpoint.complete, self.checkpoint.counts) = (true, counts),
-            Err(_) => connection.roll_back(),
         }
-        completed
+        self.patience.forget();
+        Ok(())
+    }
+
+    fn completing_transaction(&self) -> Result<Counts, LoadError> {
+        let Session { connection, mover, staging, .. } = &self.session;
+        let mut counts = self.checkpoint.counts.clone();
+        // Whatever the commits before waited for, this one waits for the disk.
+        let begin = "BEGIN; SET LOCAL synchronous_commit = on";
+        connection.run("beginning a transaction", connection.client.batch_execute(begin))?;
+        if let Some(indexes) = &self.job.module.indexes {
+            run_script(connection, indexes)?;
+        }
+        for table in catalog::quoted_tables(connection)? {
+            let analyze = format!("ANALYZE {table}");
+            connection.run("gathering statistics", connection.client.batch_execute(&analyze))?;
+        }
+        // Only the server knows what handlers in SQL and by call have made of their events.
+        if staging.is_some() {
+            counts.rows = catalog::count_rows(connection)?;
+        }
+        mover.complete(connection, &counts)?;
+        connection.run("committing", connection.client.batch_execute("COMMIT")).map(|()| counts)
     }
 }

@@ -50,9 +50,21 @@ impl Pending {
         }
     }
 
+    /// A batch without any more events is encoded by being looked at.
+    pub(super) fn advance_over_empty(&mut self) {
+        if self.batches.get(self.encoded.batch).is_some_and(|batch| self.encoded.event >= batch.len()) {
+            self.encoded = Mark { batch: self.encoded.batch + 1, event: 0 };
+        }
+    }
+
     /// Whether so many batches are encoded that they should be committed.
     pub(super) fn is_long(&self) -> bool {
         self.encoded.batch >= BATCHES_MAX
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Pending::default();
     }
 
     /// Whether all is committed.

@@ -22,8 +22,19 @@ pub(super) struct RejectedRows {
 }
 
 impl RejectedRows {
+    /// Rows that wait go to this connection from now on; what was refused stays known.
+    pub(super) fn reconnect(&mut self, connection: &Connection) -> Result<(), LoadError> {
+        self.buffer = RejectedRows::prepare(connection)?.buffer;
+        Ok(())
+    }
+
     pub(super) fn prepare(connection: &Connection) -> Result<RejectedRows, LoadError> {
-        let buffer = CopyBuffer::prepare(connection, "etl", "rejected", COLUMNS.map(String::from).to_vec())?;
+        let buffer = CopyBuffer::prepare(
+            connection,
+            connection.generation.state,
+            "rejected",
+            COLUMNS.map(String::from).to_vec(),
+        )?;
         Ok(RejectedRows { buffer, refused: BTreeMap::new(), last: "none in this run".to_string() })
     }
 

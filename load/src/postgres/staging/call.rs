@@ -6,7 +6,7 @@
 use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::event::{ENGINE_FIELDS, EventType};
 
-use super::POSITION;
+use super::{POSITION, STAGE};
 use crate::LoadError;
 use crate::module::{Handler, Module, ObjectName};
 use crate::postgres::connection::Connection;
@@ -27,10 +27,10 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(function: &ObjectName, parameters: &[Parameter], staged: &str) -> Call {
+    pub(super) fn new(schema: &str, function: &ObjectName, parameters: &[Parameter], staged: &str) -> Call {
         let list: Vec<String> =
             parameters.iter().map(|Parameter { name, .. }| format!("{0} => e.{0}", quoted(name))).collect();
-        let expression = format!("{}.{}({})", quoted(&function.schema), quoted(&function.name), list.join(", "));
+        let expression = format!("{}.{}({})", quoted(schema), quoted(&function.name), list.join(", "));
         Call { expression, staged: quoted(staged) }
     }
 
@@ -51,12 +51,12 @@ impl Call {
 pub(super) fn in_order(calls: &[Call]) -> String {
     let events = calls.iter().enumerate().map(|(index, call)| {
         format!(
-            "SELECT {POSITION} AS at, {index} AS kind FROM pg_temp.{} WHERE {POSITION} > low AND {POSITION} <= high",
+            "SELECT {POSITION} AS at, {index} AS kind, ctid AS place FROM pg_temp.{} WHERE {STAGE} = stage",
             call.staged
         )
     });
     let whens = calls.iter().enumerate().map(|(index, Call { expression, staged })| {
-        format!("WHEN {index} THEN PERFORM {expression} FROM pg_temp.{staged} e WHERE e.{POSITION} = etl_event.at;")
+        format!("WHEN {index} THEN PERFORM {expression} FROM pg_temp.{staged} e WHERE e.ctid = etl_event.place;")
     });
     format!(
         "FOR etl_event IN {} ORDER BY 1 LOOP CASE etl_event.kind {} END CASE; END LOOP;",
@@ -79,14 +79,15 @@ pub(super) fn parameters(
                          ARRAY(SELECT COALESCE(p.proargnames[i], '') FROM unnest(p.proargtypes) WITH ORDINALITY t(type, i)),
                          ARRAY(SELECT format_type(type, NULL) FROM unnest(p.proargtypes) WITH ORDINALITY t(type, i))
                   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1 AND p.proname = $2";
+    let schema = connection.schema(&function.schema);
     let doing = format!("looking for the function `{function}`");
-    let found = connection.run(&doing, connection.client.query(select, &[&function.schema, &function.name]))?;
+    let found = connection.run(&doing, connection.client.query(select, &[&schema, &function.name]))?;
     let row = match found.as_slice() {
         [row] => row,
         [] => {
             let known = "SELECT p.proname::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                          WHERE n.nspname = $1 ORDER BY 1";
-            let known = connection.run(&doing, connection.client.query(known, &[&function.schema]))?;
+            let known = connection.run(&doing, connection.client.query(known, &[&schema]))?;
             let known: Vec<String> = known.iter().map(|row| row.get(0)).collect();
             let help = did_you_mean(&function.name, known.iter().map(String::as_str));
             return refused(format!("{} makes no function `{function}`", module.schema.path.display()), help);

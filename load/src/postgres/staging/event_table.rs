@@ -6,6 +6,7 @@ use crate::LoadError;
 use crate::postgres::catalog::{self, TableColumn};
 use crate::postgres::connection::Connection;
 use crate::postgres::quoted;
+use crate::postgres::staging::STAGE;
 
 /// A temporary table, emptied at the end of every transaction.
 pub(super) struct EventTable {
@@ -16,17 +17,17 @@ pub(super) struct EventTable {
 }
 
 impl EventTable {
-    /// Makes the table with these columns, by name and type, and an index on the column that orders it.
+    /// Makes the table with these columns, by name and type, and an indexed one for the stage.
     pub(super) fn create(
         connection: &Connection,
         event_type: &EventType,
         columns: &[(String, String)],
-        position: &str,
     ) -> Result<EventTable, LoadError> {
         let name = format!("etl_staged_{}", event_type.rank);
         let list: Vec<String> = columns.iter().map(|(column, kind)| format!("{} {kind}", quoted(column))).collect();
         let create = format!(
-            "CREATE TEMPORARY TABLE {name} ({}) ON COMMIT DELETE ROWS; CREATE INDEX ON pg_temp.{name} ({position})",
+            "CREATE TEMPORARY TABLE {name} ({}, {STAGE} integer) ON COMMIT DELETE ROWS;
+             CREATE INDEX ON pg_temp.{name} ({STAGE})",
             list.join(", ")
         );
         let doing = format!("making the table for staged `{}` events", event_type.name);

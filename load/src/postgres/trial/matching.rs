@@ -57,6 +57,25 @@ fn find(
     false
 }
 
+/// Of the found rows, the one that agrees in most columns, and the columns in which it doesn't. None if no row agrees in
+/// any, unless there is only one.
+pub(super) fn nearest(
+    wanted: &[Wanted],
+    found: &[Vec<Option<String>>],
+    candidates: &[usize],
+) -> Option<(usize, Vec<usize>)> {
+    let differing = |row: usize| {
+        let differs = |(_, (wanted, found)): &(usize, (&Wanted, &Option<String>))| match wanted {
+            Wanted::Anything => false,
+            Wanted::Cell(cell) => cell != *found,
+        };
+        wanted.iter().zip(&found[row]).enumerate().filter(differs).map(|(column, _)| column).collect::<Vec<_>>()
+    };
+    let stated = wanted.iter().filter(|cell| **cell != Wanted::Anything).count();
+    let nearest = candidates.iter().map(|row| (*row, differing(*row))).min_by_key(|(_, columns)| columns.len())?;
+    (nearest.1.len() < stated || candidates.len() == 1).then_some(nearest)
+}
+
 fn fits(wanted: &[Wanted], found: &[Option<String>]) -> bool {
     wanted.iter().zip(found).all(|(wanted, found)| match wanted {
         Wanted::Anything => true,
@@ -81,6 +100,15 @@ mod tests {
         let wanted = [vec![cell("a"), Wanted::Anything], vec![cell("a"), cell("1")]];
         let found = [row(["a", "1"]), row(["a", "2"])];
         assert_eq!(unmatched(&wanted, &found), Unmatched { wanted: vec![], found: vec![] });
+    }
+
+    #[test]
+    fn the_nearest_row_agrees_in_most_columns() {
+        let wanted = [cell("a"), cell("1")];
+        let found = [row(["b", "2"]), row(["a", "2"]), row(["c", "3"])];
+        assert_eq!(nearest(&wanted, &found, &[0, 1, 2]), Some((1, vec![1])));
+        assert_eq!(nearest(&wanted, &found, &[0, 2]), None);
+        assert_eq!(nearest(&wanted, &found, &[2]), Some((2, vec![0, 1])));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use etl_schemas::event::put_integer_key;
+use etl_schemas::event::{EventKey, put_integer_key};
 use proptest::prelude::*;
 
 use super::*;

@@ -1,0 +1,42 @@
+"""What got slower from one run to another, by more than the noise.
+
+usage: python3 bench/compare.py BEFORE.json AFTER.json
+
+Stages are compared by their ratio to the section's base stage, where there is one, since machines differ from hour to hour;
+else by their time. The noise is the spread of both runs' rounds, and at least a tenth. Exits with 1 when a stage got slower.
+"""
+
+import json
+import sys
+
+NOISE_LEAST = 0.10
+
+
+def stages(result):
+    """Section and stage to: measured time or ratio, and spread."""
+    found = {}
+    for part in result["sections"]:
+        base = next((stage["wall"] for stage in part["stages"] if stage["name"] == part["base"]), 1.0)
+        for stage in part["stages"]:
+            found[part["name"], stage["name"]] = (stage["wall"] / base, stage["spread"])
+    return found
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    before, after = (stages(json.load(open(name))) for name in sys.argv[1:])
+    slower = 0
+    for key in [key for key in before if key in after]:
+        (was, noise), (now, noise_now) = before[key], after[key]
+        change = now / was - 1
+        if abs(change) > max(noise + noise_now, NOISE_LEAST):
+            slower += change > 0
+            print(f"{'slower' if change > 0 else 'faster'} {change:+.0%}  {key[0]}: {key[1]}")
+    for key in sorted(before.keys() ^ after.keys()):
+        print(f"only {'before' if key in before else 'after'}  {key[0]}: {key[1]}")
+    print(f"{len(before.keys() & after.keys())} stages compared, {slower} slower")
+    sys.exit(1 if slower else 0)
+
+
+main()

@@ -1,0 +1,100 @@
+"""Commands, measured: wall seconds, CPU seconds, peak memory; repeated in turn, so that a noisy minute strikes all of them.
+
+In: stages, each a command and how much work it does. Out: for each the medians of its rounds, and their spread. The CPU
+seconds of a stage are those of its own processes; a server that it talks to has its own.
+"""
+
+import dataclasses
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+
+@dataclasses.dataclass
+class Stage:
+    """A command to measure. Its work is counted in the section's unit; `prepare` runs before each round, unmeasured."""
+
+    name: str
+    command: list | str
+    work: float
+    prepare: object = None
+    environment: dict = dataclasses.field(default_factory=dict)
+    folder: object = None
+    exit_codes: tuple = (0,)
+
+
+@dataclasses.dataclass
+class Figures:
+    """Medians of the rounds of a stage; `spread` is the distance of the quartiles of its wall time over the median."""
+
+    name: str
+    work: float
+    wall: float
+    cpu: float
+    memory: float
+    spread: float
+    rounds: int
+    said: str = ""
+
+    @property
+    def rate(self):
+        return self.work / self.wall
+
+    @property
+    def cpu_each(self):
+        return self.cpu / self.work
+
+
+def run(stage):
+    """One round: what it says on stdout, wall seconds, CPU seconds, peak memory in MB."""
+    if stage.prepare:
+        stage.prepare()
+    with tempfile.TemporaryFile() as complaints:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            stage.command, cwd=stage.folder, env={**os.environ, **stage.environment},
+            shell=isinstance(stage.command, str), stdout=subprocess.PIPE, stderr=complaints,
+        )
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode not in stage.exit_codes:
+            complaints.seek(0)
+            sys.exit(f"bench: {stage.name} failed with {process.returncode}: {complaints.read()[-2000:].decode(errors='replace')}")
+    return said.decode(errors="replace").strip(), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+def tell(progress):
+    """On a terminal only, each time over the last."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{progress}", end="", file=sys.stderr, flush=True)
+
+
+def interleaved(stages, rounds):
+    """Figures of each stage, by name."""
+    measured, said = {stage.name: [] for stage in stages}, {}
+    for number in range(rounds):
+        for stage in stages:
+            tell(f"  round {number + 1} of {rounds}: {stage.name}")
+            said[stage.name], *figures = run(stage)
+            measured[stage.name].append(figures)
+            tell("")
+    return {stage.name: _figures(stage, measured[stage.name], said[stage.name]) for stage in stages}
+
+
+def _figures(stage, measured, said):
+    walls, cpus, memories = zip(*measured)
+    wall = statistics.median(walls)
+    return Figures(stage.name, stage.work, wall, statistics.median(cpus), max(memories), spread(walls), len(walls), said)
+
+
+def spread(walls):
+    """The distance of the quartiles over the median."""
+    if len(walls) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(walls, n=4, method="inclusive")
+    return (high - low) / middle

@@ -1,0 +1,57 @@
+"""What a section of the benchmark comes to: rows of figures, targets that hold or don't, and notes."""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Target:
+    """A bound that was promised: `measured` must be at least, or at most, `bound`."""
+
+    text: str
+    measured: float
+    bound: float
+    at_least: bool = True
+    unit: str = ""
+
+    @property
+    def holds(self):
+        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+
+    def show(self):
+        relation = "≥" if self.at_least else "≤"
+        verdict = "holds" if self.holds else "DOES NOT HOLD"
+        return f"{self.text}: {self.measured:.3g}{self.unit} ({relation} {self.bound:g}{self.unit}) {verdict}"
+
+
+@dataclasses.dataclass
+class Section:
+    """Figures in the order in which they are shown; ratios are to those named `base`."""
+
+    name: str
+    title: str
+    unit: str
+    figures: list
+    base: str = ""
+    targets: list = dataclasses.field(default_factory=list)
+    notes: list = dataclasses.field(default_factory=list)
+
+    def based_on(self):
+        return next((figures for figures in self.figures if figures.name == self.base), None)
+
+
+def table(section):
+    """The section as text."""
+    width = max([len(figures.name) for figures in section.figures] + [20])
+    head = f"{'':{width}}{'wall s':>9}{'±':>6}{'CPU s':>9}{'peak MB':>9}{'M ' + section.unit + '/s':>14}{'CPU µs each':>13}"
+    base = section.based_on()
+    if base:
+        head += f"{'wall ×':>8}{'CPU ×':>8}"
+    lines = [section.title, "", head]
+    for row in section.figures:
+        line = f"{row.name:{width}}{row.wall:9.2f}{row.spread:6.0%}{row.cpu:9.2f}{row.memory:9.0f}"
+        line += f"{row.rate / 1e6:14.3f}{row.cpu_each * 1e6:13.3f}"
+        if base:
+            line += f"{row.wall / base.wall:8.2f}{row.cpu / base.cpu:8.2f}"
+        lines.append(line)
+    lines += [""] + [f"  {target.show()}" for target in section.targets] + [f"  {note}" for note in section.notes]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""A section each: `run(options)` gives a list of Sections."""

@@ -1,0 +1,45 @@
+"""Every event in one order, and the same one however it is made: `etl events` over the transform's dump, read by a program
+that knows nothing of how it was made (scripts/check-order), in configurations that differ in threads and memory."""
+
+import subprocess
+import sys
+import time
+
+import servers
+from measure import Figures
+from section import Section, Target
+from sections import transform
+
+STREAMS = [
+    ["--threads", "1"], ["--threads", "2"], ["--threads", "4"], ["--threads", "8"],
+    ["--threads", "2", "--memory", "64MB"], ["--threads", "2", "--memory", "2GB"],
+]
+
+
+def check(dump, options):
+    """What the checker found, and how long both took."""
+    started = time.monotonic()
+    events = subprocess.Popen(
+        [servers.ETL, "events", "--from", dump, *options], cwd=transform.JOB, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    checker = subprocess.run(
+        [servers.ROOT / "scripts/check-order"], cwd=transform.JOB, stdin=events.stdout, stdout=subprocess.PIPE, text=True, check=False
+    )
+    events.stdout.close()
+    # Exit code 1 tells of rows in quarantine, of which the sample has some.
+    if checker.returncode != 0 or events.wait() not in (0, 1):
+        sys.exit(f"bench: the stream with {options} is not as it should be: {checker.stdout}")
+    return checker.stdout.strip(), time.monotonic() - started
+
+
+def run(options):
+    dump = transform.dump(options.transform_scale)
+    found, figures = [], []
+    for stream in STREAMS:
+        said, wall = check(dump, stream)
+        found.append(said)
+        events = int(said.split()[0].replace(",", ""))
+        figures.append(Figures(" ".join(stream), events, wall, float("nan"), float("nan"), 0, 1))
+    targets = [Target("different streams among the configurations", len(set(found)), 1, at_least=False)]
+    title = f"order: `etl events` at scale {options.transform_scale} through scripts/check-order (most of the time is the checker's)"
+    return [Section("order", title, "events", figures, targets=targets, notes=[found[0]])]

@@ -1,0 +1,70 @@
+"""Dump to module databases, beside `psql \\copy` of the same rows as a binary file into an equal table.
+
+In: the transform's dump. The project is fixtures/load_job: modules that each copy the messages into one table. What ours
+does more than psql within its time: inflate, map, order, account for every row, and commit a checkpoint.
+"""
+
+import subprocess
+
+import measure
+import servers
+from measure import Stage
+from section import Section, Target
+from sections import transform
+
+JOB = servers.ROOT / "fixtures/load_job"
+MODULES = ["one", "two", "three", "four"]
+FILE = servers.FOLDER / "message.copy"
+PSQL_MIN = 0.8
+FOUR_MIN = 1.4
+
+
+def seed(url, modules, dump):
+    """Into databases that don't exist yet."""
+    def drop():
+        for module in MODULES:
+            psql(url, "postgres", f'DROP DATABASE IF EXISTS "bench_{module}" WITH (FORCE)')
+
+    only = [word for module in modules for word in ("--module", module)]
+    name = f"etl seed, {len(modules)} module{'s' * (len(modules) > 1)}"
+    command = [servers.ETL, "seed", "--from", dump, "--to", "bench", *only, "--threads", "2"]
+    # Exit code 1 tells of rows in quarantine, of which the sample has some.
+    return Stage(name, command, 1, drop, {"ETL_BENCH_URL": url}, JOB, exit_codes=(0, 1))
+
+
+def psql(url, database, command):
+    done = subprocess.run(["psql", "-XqtA", "-v", "ON_ERROR_STOP=1", "-d", f"{url}/{database}", "-c", command],
+                          check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def run(options):
+    dump = transform.dump(options.load_scale)
+    with servers.postgres() as url:
+        first = seed(url, ["one"], dump)
+        measure.run(first)
+        rows = int(psql(url, "bench_one", "SELECT count(*) FROM message"))
+        psql(url, "bench_one", f"\\copy message TO '{FILE}' WITH (FORMAT binary)")
+
+        def prepare():
+            psql(url, "postgres", 'DROP DATABASE IF EXISTS "bench_plain" WITH (FORCE)')
+            psql(url, "postgres", 'CREATE DATABASE "bench_plain"')
+            psql(url, "bench_plain", (JOB / "modules/one/schema.sql").read_text())
+
+        copy = ["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-d", f"{url}/bench_plain", "-c",
+                f"\\copy message FROM '{FILE}' WITH (FORMAT binary)"]
+        stages = [
+            Stage("psql \\copy of the rows as a file", copy, rows, prepare),
+            seed(url, MODULES[:1], dump), seed(url, MODULES[:2], dump), seed(url, MODULES, dump),
+        ]
+        figures = measure.interleaved(stages, options.rounds)
+    FILE.unlink()
+    for count, name in [(1, stages[1].name), (2, stages[2].name), (4, stages[3].name)]:
+        figures[name].work = rows * count
+    plain, one, _, four = figures.values()
+    targets = [
+        Target("one module, of psql \\copy", one.rate / plain.rate, PSQL_MIN),
+        Target("four modules, of one", four.rate / one.rate, FOUR_MIN),
+    ]
+    title = f"postgres: {rows:,} message events at scale {options.load_scale} into tables of modules, two threads; the server runs beside it"
+    return [Section("postgres", title, "rows", list(figures.values()), plain.name, targets)]

@@ -1,0 +1,89 @@
+"""Publishing to RabbitMQ: `etl seed` beside the plainest loop with the same client, window, message size and queue.
+
+In: the sample's dump, and a project with the audit log as its only module, so that every message goes to one quorum queue of
+a private broker. The two take turns, each on a virtual host of its own.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+
+import measure
+import servers
+from measure import Figures
+from section import Section, Target
+
+WINDOW, CHANNELS = 2000, 4
+OF_BARE_MIN = 0.9
+PROJECT = servers.FOLDER / "rabbitmq-project"
+SETTINGS = '\n[targets.broker]\nurl = "${ETL_BROKER_URL}"\npassword = "${ETL_BROKER_PASSWORD}"\n'
+
+
+class Bare:
+    """The broker, and the loop, by the example that has both."""
+
+    def __init__(self):
+        command = [servers.RELEASE / "examples/bare_publish"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = self._process.stdout.readline().strip()
+
+    def order(self, text):
+        print(text, file=self._process.stdin, flush=True)
+        return self._process.stdout.readline().strip()
+
+    def end(self):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def etl(port, *arguments):
+    environment = {**os.environ, "ETL_BROKER_URL": f"amqp://guest@127.0.0.1:{port}/ours", "ETL_BROKER_PASSWORD": "guest"}
+    done = subprocess.run([servers.ETL, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    # Exit code 1 tells of rows in quarantine, of which the sample has some.
+    if done.returncode not in (0, 1):
+        sys.exit(f"bench: {done.stderr}")
+    return done.stdout
+
+
+def make_project():
+    shutil.rmtree(PROJECT, ignore_errors=True)
+    shutil.copytree(servers.SAMPLE, PROJECT, ignore=shutil.ignore_patterns(".etl"))
+    for module in (PROJECT / "modules").iterdir():
+        if module.name != "audit":
+            shutil.rmtree(module)
+    with open(PROJECT / "etl.toml", "a") as settings:
+        settings.write(SETTINGS)
+
+
+def run(options):
+    dump = servers.dump(servers.SAMPLE, options.rabbit_scale)
+    make_project()
+    bare = Bare()
+    ours, plain, messages, size = [], [], 0, 0
+    try:
+        for number in range(options.rounds):
+            measure.tell(f"  round {number + 1} of {options.rounds}: rabbitmq")
+            bare.order("host ours")
+            etl(bare.port, "topology", "--to", "broker", "--apply")
+            report = json.loads(etl(bare.port, "seed", "--from", dump, "--to", "broker", "--if-exists", "replace", "--json"))
+            report = report["modules"][0]
+            if not messages:
+                messages = report["taken"]
+                size = bare.order(f"size ours {messages}")
+            ours.append(report["seconds"])
+            bare.order("host bare")
+            plain.append(float(bare.order(f"publish bare {messages} {size} {WINDOW} {CHANNELS}")))
+    finally:
+        bare.end()
+    measure.tell("")
+    unknown = float("nan")
+    figures = [
+        Figures(name, messages, statistics.median(walls), unknown, unknown, measure.spread(walls), len(walls))
+        for name, walls in [("bare loop with the same client", plain), ("etl seed", ours)]
+    ]
+    target = Target("etl seed, of the bare loop", figures[1].rate / figures[0].rate, OF_BARE_MIN)
+    title = f"rabbitmq: {messages:,} messages of {size} bytes to a quorum queue, window {WINDOW}, {CHANNELS} channels"
+    return [Section("rabbitmq", title, "messages", figures, figures[0].name, [target])]

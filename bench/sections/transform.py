@@ -1,0 +1,49 @@
+"""Dump to events, with nothing behind them, beside inflating the same bytes on one thread.
+
+The job is fixtures/transform_job: messages with a lookup, reads, flirts, members; about nine million events at scale 4.
+"""
+
+import measure
+import servers
+from measure import Stage
+from section import Section, Target
+
+JOB = servers.ROOT / "fixtures/transform_job"
+TABLES = ["Members", "Messages", "Flirts"]
+SCALE = 4
+EVENTS_MIN = 3.0
+MEMORY_MAX = 256
+GROWTH_MAX = 1.2
+
+
+def throughput(dump, *options):
+    return [servers.RELEASE / "examples/throughput", JOB, dump, *options]
+
+
+def dump(scale):
+    return servers.dump(JOB, scale, *TABLES)
+
+
+def run(options):
+    scale = options.transform_scale
+    source = dump(scale)
+    stages = [Stage("inflate only, 1 thread", throughput(source, "inflate"), 1)]
+    for threads in ["1", "2", "4"]:
+        stages.append(Stage(f"events, {threads} thread{'s' * (threads != '1')}", throughput(source, threads), 1))
+    figures = measure.interleaved(stages, options.rounds)
+    events = int(figures["events, 1 thread"].said.split()[0])
+    for measured in figures.values():
+        measured.work = events
+    two = figures["events, 2 threads"]
+    targets = [
+        Target("M events/s on two threads", two.rate / 1e6, EVENTS_MIN),
+        Target("peak memory, all stages", max(row.memory for row in figures.values()), MEMORY_MAX, at_least=False, unit=" MB"),
+    ]
+    if options.growth:
+        large = Stage(f"events, 2 threads, scale {10 * scale}", throughput(dump(10 * scale), "2"), 10 * events)
+        grown = measure.interleaved([large], 1)[large.name]
+        grown.work = int(grown.said.split()[0])
+        figures[grown.name] = grown
+        targets.append(Target("memory at ten times the scale, of that at one", grown.memory / two.memory, GROWTH_MAX, at_least=False))
+    title = f"transform: rows of {', '.join(TABLES)} at scale {scale} to {events:,} events in one order"
+    return [Section("transform", title, "events", list(figures.values()), stages[0].name, targets)]

@@ -1,0 +1,294 @@
+//! One session: a channel, a consumer on it, and the database, from the checkpoint on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use etl_schemas::event::{EventBatch, EventHeader};
+use etl_schemas::ticks::Ticks;
+use futures_util::{FutureExt, StreamExt};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Consumer};
+
+use super::chain::{Chain, Offered};
+use super::unacknowledged::Unacknowledged;
+use super::{Job, OpenSink, Totals};
+use crate::LoadError;
+use crate::module::QueueKind;
+use crate::postgres::StreamFingerprint;
+use crate::rabbitmq::connection::Link;
+use crate::rabbitmq::envelope::{Envelope, Reader};
+use crate::rabbitmq::topology::short;
+use crate::sink::{EVERYTHING, Sink, SinkReport};
+
+/// How long more deliveries are waited for before what has come is committed.
+const LINGER: Duration = Duration::from_millis(100);
+/// How long what has come may lie uncommitted while more comes.
+const AGE_MAX: Duration = Duration::from_secs(1);
+/// How many bytes of events may lie uncommitted.
+const BYTES_MAX: usize = 16 << 20;
+/// Deliveries taken at a time.
+const GULP: usize = 1_000;
+
+/// How a session ended well: the sink's report, if a message came at all.
+pub(super) struct Ended(pub(super) Option<SinkReport>);
+
+/// A message on its way through the chain.
+struct Message {
+    envelope: Envelope,
+    delivery: Delivery,
+}
+
+/// The database, opened by the first message, and what was taken for it and isn't written yet.
+struct Loading {
+    sink: Box<dyn Sink>,
+    stream: StreamFingerprint,
+    chain: Chain<Message>,
+    /// Up to where the sink was given everything.
+    written: u64,
+    events: Vec<(u64, EventHeader)>,
+    arena: Vec<u8>,
+    /// When the first of them came.
+    since: Instant,
+}
+
+pub(super) struct Session<'a> {
+    job: &'a Job<'a>,
+    link: &'a Link,
+    totals: &'a mut Totals,
+    reader: Reader<'a>,
+    channel: Channel,
+    consumer: Consumer,
+    unacknowledged: Unacknowledged,
+    loading: Option<Loading>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn begin(job: &'a Job<'a>, link: &'a Link, totals: &'a mut Totals) -> Result<Session<'a>, LoadError> {
+        let Some(queue) = job.topology.queue(&job.module.name) else {
+            let help = "name a module of the project".to_string();
+            return Err(LoadError::Target { problem: format!("no queue belongs to `{}`", job.module.name), help });
+        };
+        let channel = link.channel()?;
+        link.run("limiting deliveries", channel.basic_qos(job.options.prefetch, BasicQosOptions::default()))?;
+        let mut arguments = FieldTable::default();
+        if queue.kind == QueueKind::Stream {
+            // Reading empties no stream, and the checkpoint is a position and no offset: begin at the beginning.
+            arguments.insert("x-stream-offset".into(), AMQPValue::LongString("first".into()));
+        }
+        let consume = channel.basic_consume(short(&queue.name), "".into(), BasicConsumeOptions::default(), arguments);
+        let consumer = link.run("consuming a queue", consume)?;
+        let reader = Reader::new(&job.topology.exchange, &job.module.name, job.catalog);
+        let unacknowledged = Unacknowledged::default();
+        Ok(Session { job, link, totals, reader, channel, consumer, unacknowledged, loading: None })
+    }
+
+    pub(super) fn run(mut self, open: &mut OpenSink<'_>, progress: &mut dyn FnMut(u64)) -> Result<Ended, LoadError> {
+        let mut last = Instant::now();
+        loop {
+            let deliveries = self.gulp()?;
+            let dry = deliveries.is_empty();
+            if !dry {
+                last = Instant::now();
+            }
+            for delivery in deliveries {
+                self.take(delivery, open)?;
+            }
+            if let Some(marker) = self.release()? {
+                return self.complete(&marker).map(|report| Ended(Some(report)));
+            }
+            let crowded = self.unacknowledged.len() >= usize::from(self.job.options.prefetch) / 2;
+            if dry || crowded || self.loading.as_ref().is_some_and(Loading::is_due) {
+                self.settle()?;
+                progress(self.loading.as_ref().map_or(0, |loading| loading.written));
+            }
+            self.check_stuck()?;
+            let idle = self.job.options.until_idle.is_some_and(|idle| last.elapsed() >= idle);
+            if idle || self.job.options.stop.load(Ordering::Relaxed) {
+                self.settle()?;
+                let report = self.loading.map(|mut loading| loading.sink.stop()).transpose()?;
+                return Ok(Ended(report));
+            }
+        }
+    }
+
+    /// The deliveries that are there; waits a moment for the first.
+    fn gulp(&mut self) -> Result<Vec<Delivery>, LoadError> {
+        let consumer = &mut self.consumer;
+        let gathered = self.link.wait(async {
+            let mut gathered = Vec::new();
+            let mut next = tokio::time::timeout(LINGER, consumer.next()).await.ok();
+            while let Some(delivery) = next {
+                gathered.push(delivery);
+                next = if gathered.len() < GULP { consumer.next().now_or_never() } else { None };
+            }
+            gathered
+        });
+        let mut deliveries = Vec::with_capacity(gathered.len());
+        for delivery in gathered {
+            match delivery {
+                Some(Ok(delivery)) => deliveries.push(delivery),
+                Some(Err(error)) => return Err(self.link.broken("consuming a queue", &error)),
+                None => return Err(self.link.refused("the broker ended the consumer")),
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Sorts one delivery in: into the chain, or away.
+    fn take(&mut self, delivery: Delivery, open: &mut OpenSink<'_>) -> Result<(), LoadError> {
+        let stream = match self.reader.stream(&delivery.properties) {
+            Ok(stream) => stream,
+            Err(reason) => return self.bury(&delivery, &reason),
+        };
+        let envelope =
+            self.reader.envelope(&delivery.properties).map_err(|reason| self.unreadable(&delivery, &reason))?;
+        let loading = match &mut self.loading {
+            Some(loading) if loading.stream == stream => loading,
+            Some(_) => return Err(self.unreadable(&delivery, "it comes from another dump or other mappings")),
+            none => none.insert(Loading::new(open(&stream)?, stream)),
+        };
+        let tag = delivery.delivery_tag;
+        let Envelope { position, after, rank, .. } = envelope;
+        let offered = match (after, rank) {
+            // A binding that is left from an earlier specification.
+            (None, _) => Offered::Repeated,
+            (Some(after), Some(_)) => loading.chain.offer(position, after, Message { envelope, delivery }),
+            (Some(after), None) => loading.chain.offer_end(after, Message { envelope, delivery }),
+        };
+        match (offered, rank) {
+            (Offered::Repeated, _) => {
+                self.totals.repeated += 1;
+                self.unacknowledged.push(tag, 0);
+            }
+            (Offered::Kept, Some(_)) => self.unacknowledged.push(tag, position),
+            // The marker is acknowledged when everything is complete.
+            (Offered::Kept, None) => self.unacknowledged.push(tag, EVERYTHING),
+        }
+        Ok(())
+    }
+
+    /// Moves what is due out of the chain; the end of the stream, if that is due.
+    fn release(&mut self) -> Result<Option<Envelope>, LoadError> {
+        let Some(loading) = &mut self.loading else { return Ok(None) };
+        while let Some((position, Message { envelope, delivery })) = loading.chain.next() {
+            if loading.events.is_empty() {
+                loading.since = Instant::now();
+            }
+            match self.reader.put(&envelope, &delivery.properties, &delivery.data, &mut loading.arena) {
+                Ok(header) => loading.events.push((position, header)),
+                Err(reason) => return Err(self.unreadable(&delivery, &reason)),
+            }
+        }
+        Ok(loading.chain.take_end().map(|Message { envelope, .. }| envelope))
+    }
+
+    /// Commits what has been taken, and acknowledges it.
+    fn settle(&mut self) -> Result<(), LoadError> {
+        let durable = match &mut self.loading {
+            Some(loading) => {
+                let to = loading.chain.at();
+                let at = loading.events.last().map_or(Ticks::default(), |(_, header)| header.occurred_at);
+                if loading.write(self.job, to, at)? {
+                    loading.sink.settle()?;
+                    self.totals.commits += 1;
+                }
+                loading.sink.durable_position()
+            }
+            None => 0,
+        };
+        self.acknowledge(durable)
+    }
+
+    fn acknowledge(&mut self, durable: u64) -> Result<(), LoadError> {
+        let crowded = usize::from(self.job.options.prefetch) / 2;
+        let acknowledgements = self.unacknowledged.settle(durable, crowded);
+        let send = |tag: u64, multiple: bool| {
+            self.link.run("acknowledging", self.channel.basic_ack(tag, BasicAckOptions { multiple }))
+        };
+        if let Some(tag) = acknowledgements.up_to {
+            send(tag, true)?;
+        }
+        acknowledgements.also.into_iter().try_for_each(|tag| send(tag, false))
+    }
+
+    /// Everything has come: the tables are completed as at the end of a seed.
+    fn complete(&mut self, marker: &Envelope) -> Result<SinkReport, LoadError> {
+        let Some(loading) = &mut self.loading else { return Err(self.link.refused("there was nothing to complete")) };
+        let report = if loading.sink.durable_position() == EVERYTHING {
+            loading.sink.finish()?
+        } else {
+            loading.write(self.job, marker.position, marker.occurred_at)?;
+            loading.sink.finish()?
+        };
+        self.totals.commits += 1;
+        self.acknowledge(EVERYTHING)?;
+        Ok(report)
+    }
+
+    /// Messages that fill all that the broker hands out, and wait for one that can't come then.
+    fn check_stuck(&self) -> Result<(), LoadError> {
+        let Some(loading) = &self.loading else { return Ok(()) };
+        if loading.chain.waiting() < usize::from(self.job.options.prefetch) {
+            return Ok(());
+        }
+        let at = loading.chain.at();
+        Err(LoadError::Broker {
+            broker: self.job.target.to_string().into(),
+            doing: format!("consuming `{}`", self.job.module.name),
+            problem: format!("{} messages wait for the event that follows event {at}", loading.chain.waiting()),
+            help:
+                "raise --prefetch above the publisher's --window; if it doesn't help, that message was lost: publish \
+                   anew with --if-exists replace"
+                    .to_string(),
+            may_pass: false,
+        })
+    }
+
+    /// A message that isn't ours goes to the dead letters.
+    fn bury(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LoadError> {
+        let id = delivery.properties.message_id().as_ref().map_or("without an id", |id| id.as_str());
+        tracing::warn!("{}: message {id} goes to `{}`: {reason}", self.job.module.name, self.job.topology.dead);
+        self.totals.dead += 1;
+        let reject = self.channel.basic_reject(delivery.delivery_tag, BasicRejectOptions { requeue: false });
+        self.link.run("rejecting a message", reject)
+    }
+
+    fn unreadable(&self, delivery: &Delivery, reason: &str) -> LoadError {
+        let id = delivery.properties.message_id().as_ref().map_or("?", |id| id.as_str());
+        LoadError::Broker {
+            broker: self.job.target.to_string().into(),
+            doing: format!("consuming `{}`", self.job.module.name),
+            problem: format!("message {id} can't be taken: {reason}"),
+            help: "use the project that published it, or purge the queue and publish anew".to_string(),
+            may_pass: false,
+        }
+    }
+}
+
+impl Loading {
+    fn new(sink: Box<dyn Sink>, stream: StreamFingerprint) -> Loading {
+        let at = sink.durable_position();
+        let (chain, since) = (Chain::new(at), Instant::now());
+        Loading { sink, stream, chain, written: at, events: Vec::new(), arena: Vec::new(), since }
+    }
+
+    fn is_due(&self) -> bool {
+        !self.events.is_empty() && (self.since.elapsed() >= AGE_MAX || self.arena.len() >= BYTES_MAX)
+    }
+
+    /// Hands what was taken to the sink, as a batch that covers everything up to `to`; says whether there was anything.
+    fn write(&mut self, job: &Job<'_>, to: u64, ends_at: Ticks) -> Result<bool, LoadError> {
+        if to <= self.written {
+            return Ok(false);
+        }
+        let arena = Arc::new(std::mem::take(&mut self.arena));
+        let events = std::mem::take(&mut self.events);
+        let batch = EventBatch::sparse(job.catalog.clone(), self.written + 1..=to, ends_at, events, vec![arena]);
+        self.sink.write(&Arc::new(batch))?;
+        self.written = to;
+        Ok(true)
+    }
+}

@@ -1,0 +1,146 @@
+//! Tables that are replaced while others read them: no failed query, never a half-loaded state, and the way back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use etl_load::postgres::{IfExists, PostgresSink, reset, roll_back};
+use etl_load::sink::Sink;
+use tokio_postgres::NoTls;
+
+use crate::server::Server;
+use crate::stream::{Stream, catalog, fingerprint, module};
+
+const PROTO: &str = "message A { int32 n = 1; } message B { int32 n = 1; }";
+const MODULE: &str = "name = \"m\"\n[on.A]\ncopy = \"a\"\n[on.B]\ncopy = \"b\"\n";
+const SCHEMA: &str = "CREATE TABLE a (n integer NOT NULL); CREATE TABLE b (n integer NOT NULL);
+    CREATE VIEW all_of_it AS SELECT n FROM a UNION ALL SELECT n FROM b;";
+const INDEXES: &str = "CREATE INDEX a_n ON a (n); CREATE INDEX b_n ON b (n);";
+
+/// Rows of each generation: its number, in `a` and `b` alike.
+fn stream(generation: usize) -> Stream {
+    let mut stream = Stream::new(&catalog(PROTO));
+    for n in 0..1_000 * generation {
+        stream.json(if n % 2 == 0 { "A" } else { "B" }, &format!("{{\"n\":{generation}}}"));
+    }
+    stream
+}
+
+#[test]
+fn readers_never_see_half_a_load_and_no_query_fails() {
+    let server = Server::start("replace");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(PROTO);
+    let m = module(folder.path(), &catalog, MODULE, SCHEMA, INDEXES).unwrap();
+    let load = |generation: usize| {
+        let options = server.options(IfExists::Replace);
+        let mut sink = PostgresSink::open(&server.target(), &m, &catalog, &fingerprint(), &options).unwrap();
+        for batch in stream(generation).batches(100) {
+            sink.write(&batch).unwrap();
+        }
+        assert!(sink.finish().unwrap().complete);
+    };
+    load(1);
+    let done = AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| read(&server, &done))).collect();
+        // Also when a step fails: a test that fails must end.
+        let _ends = Ends(&done);
+        load(2);
+        load(3);
+        let back = roll_back(&server.target(), &server.database("m"), Duration::from_secs(30)).unwrap();
+        assert_eq!(back.position, 2_000);
+        done.store(true, Ordering::Relaxed);
+        readers.into_iter().flat_map(|reader| reader.join().unwrap()).collect::<Vec<_>>()
+    });
+    // Each look at the tables: rows of a and b, and the lowest and highest generation in both.
+    for look in &seen {
+        let [a, b, low, high] = look[..] else { panic!("{look:?}") };
+        assert!(a == b && low == high && a == 500 * low, "half a load: {look:?}");
+    }
+    let mut generations: Vec<i64> = seen.iter().map(|look| look[2]).collect();
+    generations.dedup();
+    assert!(generations.contains(&1) && generations.last() == Some(&2), "{generations:?}");
+    assert_eq!(server.query("m", "SELECT max(n) FROM all_of_it"), ["2"]);
+    assert_eq!(server.query("m", "SELECT max(n) FROM etl_previous.all_of_it"), ["3"]);
+
+    reset(&server.target(), &server.database("m"), true).unwrap();
+    assert_eq!(server.query("m", "SELECT to_regclass('etl_previous.a') IS NULL"), ["t"]);
+    let none = roll_back(&server.target(), &server.database("m"), Duration::from_secs(1)).unwrap_err().to_string();
+    assert!(none.contains("it has no previous tables"), "{none}");
+    reset(&server.target(), &server.database("m"), false).unwrap();
+    assert_eq!(server.query_database("postgres", &server.existing("m")), ["0"]);
+}
+
+/// Tells the readers to end.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Looks at the tables until `done`, by plain and by prepared statements, on one connection all the time.
+fn read(server: &Server, done: &AtomicBool) -> Vec<Vec<i64>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let target = server.target().to_string();
+        let (client, connection) =
+            tokio_postgres::connect(&format!("{target}/{}", server.database("m")), NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let select = "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b),
+                      (SELECT min(n)::bigint FROM all_of_it), (SELECT max(n)::bigint FROM all_of_it)";
+        let prepared = client.prepare(select).await.unwrap();
+        let mut seen = Vec::new();
+        while !done.load(Ordering::Relaxed) {
+            for row in [client.query_one(&prepared, &[]).await, client.query_one(select, &[]).await] {
+                let row = row.expect("no query of a reader fails");
+                seen.push((0..4).map(|column| row.get(column)).collect());
+            }
+        }
+        seen
+    })
+}
+
+/// A drop that a full disk or a crash interrupts leaves such a database; nobody can connect to it.
+#[test]
+fn a_database_that_was_half_dropped_is_made_anew_or_reset() {
+    let server = Server::start("half_dropped");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(PROTO);
+    let m = module(folder.path(), &catalog, MODULE, SCHEMA, INDEXES).unwrap();
+    let half_drop = || {
+        let mark = "UPDATE pg_database SET datconnlimit = -2 WHERE datname";
+        server.query_database("postgres", &format!("{mark} = '{}'", server.database("m")));
+    };
+    server.load(&m, &catalog, &stream(1).batches(100)).unwrap();
+    half_drop();
+    assert!(server.load(&m, &catalog, &stream(2).batches(100)).unwrap().complete);
+    assert_eq!(server.query("m", "SELECT count(*), min(n) FROM all_of_it"), ["2000|2"]);
+    half_drop();
+    reset(&server.target(), &server.database("m"), false).unwrap();
+    assert_eq!(server.query_database("postgres", &server.existing("m")), ["0"]);
+}
+
+#[test]
+fn what_cannot_be_replaced_beside_readers_is_refused_before_the_load() {
+    let server = Server::start("replace_refused");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(PROTO);
+    let load = |schema: &str| {
+        let m = module(folder.path(), &catalog, "name = \"m\"\n[on.A]\ncopy = \"a\"\n", schema, "").unwrap();
+        let options = server.options(IfExists::Replace);
+        let mut sink = PostgresSink::open(&server.target(), &m, &catalog, &fingerprint(), &options)?;
+        for batch in stream(1).batches(1_000) {
+            sink.write(&batch)?;
+        }
+        sink.finish()
+    };
+    load("CREATE TABLE public.a (n integer)").unwrap();
+    let refused = load("CREATE TABLE public.a (n integer)").unwrap_err().to_string();
+    assert!(refused.contains("schema.sql:1:14: with `public.` this would reach the live tables"), "{refused}");
+    server.query("m", "CREATE SCHEMA app; CREATE TABLE app.t (n integer)");
+    let refused = load("CREATE TABLE a (n integer)").unwrap_err().to_string();
+    assert!(refused.contains("tables outside the schema `public` (in app)"), "{refused}");
+    assert_eq!(server.query("m", "SELECT count(*) FROM a"), ["500"]);
+}
