@@ -251,7 +251,30 @@ fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
 }
 
 /// Seconds and nanos of an embedded `google.protobuf.Timestamp`; absent fields are 0, unknown ones are skipped.
+#[inline]
 pub fn read_timestamp(message: &[u8]) -> Result<(i64, i32), WireError> {
+    match usual_timestamp(message) {
+        Some(timestamp) => Ok(timestamp),
+        None => any_timestamp(message),
+    }
+}
+
+/// As nearly all writers write it: seconds, then nanos unless they are 0. `None` for anything else.
+#[inline]
+fn usual_timestamp(message: &[u8]) -> Option<(i64, i32)> {
+    const SECONDS: u8 = 1 << 3 | VARINT;
+    const NANOS: u8 = 2 << 3 | VARINT;
+    let mut reader = WireReader::new(message.strip_prefix(&[SECONDS])?);
+    let seconds = reader.varint().ok()?;
+    if reader.rest.is_empty() {
+        return Some((seconds as i64, 0));
+    }
+    let mut reader = WireReader::new(reader.rest.strip_prefix(&[NANOS])?);
+    let nanos = reader.varint().ok()?;
+    reader.rest.is_empty().then_some((seconds as i64, nanos as i32))
+}
+
+fn any_timestamp(message: &[u8]) -> Result<(i64, i32), WireError> {
     let (mut seconds, mut nanos) = (0, 0);
     let mut reader = WireReader::new(message);
     while let Some((number, value)) = reader.field()? {
@@ -279,6 +302,21 @@ mod tests {
             let mut reader = WireReader::new(&out);
             prop_assert_eq!(reader.varint(), Ok(value));
             prop_assert_eq!(reader.remaining(), 0);
+        }
+
+        #[test]
+        fn timestamps_are_read_alike_the_usual_way_and_any_way(
+            pieces in proptest::collection::vec((0u64..4, any::<u64>(), 0u32..64), 0..4),
+            rest in proptest::collection::vec(any::<u8>(), 0..3),
+        ) {
+            let mut message = Vec::new();
+            for (field, value, shift) in pieces {
+                put_varint(&mut message, field << 3);
+                put_varint(&mut message, value >> shift);
+            }
+            for message in [message.clone(), [message, rest].concat()] {
+                prop_assert_eq!(read_timestamp(&message), any_timestamp(&message));
+            }
         }
 
         #[test]

@@ -32,7 +32,7 @@ pub enum DecimalError {
 ///
 /// The units are kept in two halves, because an `i128`'s alignment would make every value of an expression half as
 /// large again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decimal {
     high: i64,
     low: u64,

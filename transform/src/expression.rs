@@ -14,8 +14,10 @@ mod evaluate;
 mod interval;
 mod latest;
 mod like;
+mod operands;
 mod parse;
 mod pattern;
+mod shared;
 mod text;
 mod time;
 mod value;
@@ -34,6 +36,7 @@ pub use latest::Latest;
 pub use like::Like;
 pub use parse::{parse_date, parse_instant, parse_time, parse_timestamp};
 pub use pattern::{Pattern, PatternError, Replacement};
+pub use shared::Memo;
 pub use text::TextFunction;
 pub use time::TimeFunction;
 pub use value::{Type, UuidValue, Value, write_text};
@@ -50,7 +53,7 @@ pub enum Slot {
 }
 
 /// A constant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
     /// Text, which alone needs memory of its own.
     Text(Box<str>),
@@ -82,7 +85,7 @@ pub enum Arithmetic {
 }
 
 /// A CASE: the first branch that holds gives the result.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Case {
     /// What a simple CASE compares with every branch; `None` for a searched one, whose branches are conditions.
     pub operand: Option<Expr>,
@@ -93,7 +96,7 @@ pub struct Case {
 }
 
 /// Names of an enum's values, with and without the enum's prefix, and their numbers; sorted by name.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct EnumNames {
     /// The enum's name.
     pub name: String,
@@ -110,7 +113,7 @@ impl EnumNames {
 }
 
 /// A node of the tree. Operators that don't say otherwise give NULL for a NULL operand.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// A constant.
     Literal(Literal),
@@ -182,6 +185,8 @@ pub enum Expr {
     ToWall(Arc<Zone>, Box<Expr>),
     /// The number of an enum's value by its name.
     EnumNumber(Arc<EnumNames>, Box<Expr>),
+    /// What several mappings of a table work out from a row: place among the row's memos, and how.
+    Shared(usize, Box<Expr>),
 }
 
 impl Expr {
@@ -193,6 +198,14 @@ impl Expr {
     /// Constant text.
     pub fn text(text: &str) -> Expr {
         Expr::Literal(Literal::Text(text.into()))
+    }
+
+    /// The expression itself, where it is one that is shared.
+    pub fn itself(&self) -> &Expr {
+        match self {
+            Expr::Shared(_, expr) => expr,
+            other => other,
+        }
     }
 
     /// NULL.

@@ -14,6 +14,7 @@ mod operator;
 mod pattern;
 mod program;
 mod scope;
+mod sharing;
 mod source;
 mod statement;
 mod temporal;
@@ -137,6 +138,9 @@ impl Mappings {
             return Err(TransformError::Invalid(mapper.errors));
         }
         let fingerprint = fingerprint::fingerprint(&canonical, catalog, mapper.zone.as_deref(), &constraints, &derived);
+        for scan in &mut mapper.scans {
+            scan.shared = sharing::share(scan, &mut mapper.mappings);
+        }
         let read = |table: &&TableSchema| {
             mapper.scans.iter().any(|scan| scan.table.name == table.name)
                 || mapper.lookups.iter().any(|lookup| lookup.table.name == table.name)

@@ -6,12 +6,13 @@
 
 mod windows;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::ticks::{PER_SECOND, Ticks};
 use jiff::Timestamp;
-use jiff::tz::TimeZoneDatabase;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 /// A zone's offsets over all years 0001 to 9999, as two sorted tables.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,9 +40,15 @@ impl Changes {
     fn new(entries: Vec<(i64, i64)>) -> Changes {
         let period = |period: i64| Ticks::MIN.0 + (period << PERIOD_BITS);
         let periods = ((Ticks::MAX.0 - Ticks::MIN.0) >> PERIOD_BITS) + 1;
-        let place = |at: i64| entries.partition_point(|(from, _)| *from <= at) - 1;
-        // Two changes a year until the year 9999 are 20,000; more than 16 bits number no zone has.
-        let places = (0..periods).map(|number| place(period(number)).min(usize::from(u16::MAX)) as u16).collect();
+        let mut place = 0;
+        let at_beginning = |number: i64| {
+            while entries.get(place + 1).is_some_and(|(from, _)| *from <= period(number)) {
+                place += 1;
+            }
+            // Two changes a year until the year 9999 are 20,000; more than 16 bits number no zone has.
+            place.min(usize::from(u16::MAX)) as u16
+        };
+        let places = (0..periods).map(at_beginning).collect();
         Changes { entries, places }
     }
 
@@ -64,6 +71,9 @@ impl Changes {
     }
 }
 
+/// Those that were asked for, by their IANA names.
+static ZONES: Mutex<BTreeMap<String, Arc<Zone>>> = Mutex::new(BTreeMap::new());
+
 fn database() -> &'static TimeZoneDatabase {
     static DATABASE: OnceLock<TimeZoneDatabase> = OnceLock::new();
     DATABASE.get_or_init(TimeZoneDatabase::bundled)
@@ -84,6 +94,13 @@ impl Zone {
                     .to_string(),
             });
         };
+        let name = time_zone.iana_name().unwrap_or(iana).to_string();
+        // Every mapping names its zone, and a zone's offsets until the year 9999 are many.
+        let mut zones = ZONES.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(zones.entry(name).or_insert_with_key(|name| Arc::new(Zone::new(name.clone(), &time_zone)))))
+    }
+
+    fn new(name: String, time_zone: &TimeZone) -> Zone {
         let first = time_zone.to_offset(Timestamp::MIN);
         let mut changes = vec![(i64::MIN, i64::from(first.seconds()) * PER_SECOND)];
         for transition in time_zone.following(Timestamp::MIN) {
@@ -96,8 +113,7 @@ impl Zone {
         }
         let walls = changes.iter().map(|(instant, offset)| (instant.saturating_add(*offset), *offset)).collect();
         let (changes, walls) = (Changes::new(changes), Changes::new(walls));
-        let name = time_zone.iana_name().unwrap_or(iana).to_string();
-        Ok(Arc::new(Zone { name, changes, walls }))
+        Zone { name, changes, walls }
     }
 
     /// Its IANA name.

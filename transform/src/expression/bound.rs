@@ -56,6 +56,7 @@ impl Expr {
             Expr::Case(case) => {
                 least_of(case.branches.iter().map(|(_, result)| result).chain([&case.otherwise]), bounds)
             }
+            Expr::Shared(_, expr) => expr.earliest(bounds),
             Expr::NullIf(operand, _) => operand.earliest(bounds),
             Expr::ToInstant(zone, operand) => map(operand.earliest(bounds), |wall| zone.earliest_instant(wall)),
             Expr::ToWall(zone, operand) => map(operand.earliest(bounds), |instant| zone.earliest_wall(instant)),
@@ -137,7 +138,7 @@ mod tests {
             let by = || Expr::constant(Value::Interval(interval));
             let arena = Bump::new();
             let row = [Value::Timestamp(Ticks(from.0 + later * PER_SECOND))];
-            let context = Context { row: &row, joined: &[], arena: &arena };
+            let context = Context { row: &row, joined: &[], arena: &arena, memos: &[] };
             for expr in [
                 Expr::Time(TimeFunction::Add, vec![column(), by()]),
                 Expr::Time(TimeFunction::Subtract, vec![column(), by()]),

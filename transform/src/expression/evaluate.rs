@@ -5,7 +5,10 @@ use etl_schemas::ticks::Ticks;
 use thiserror::Error;
 
 use super::build::{append, concat, name_uuid};
-use super::{Arithmetic, Case, Comparison, Expr, Like, Literal, Slot, Type, Value, arithmetic, text, time, write_text};
+use super::shared::shared;
+use super::{
+    Arithmetic, Case, Comparison, Expr, Like, Literal, Memo, Slot, Type, Value, arithmetic, text, time, write_text,
+};
 use crate::zone::Zone;
 
 /// Why a row has no value here; it goes to quarantine with this sentence.
@@ -81,6 +84,8 @@ pub struct Context<'a> {
     pub joined: &'a [Value<'a>],
     /// Emptied by the caller after the row.
     pub arena: &'a Bump,
+    /// What the row's mappings share; empty where nothing is remembered.
+    pub memos: &'a [Memo],
 }
 
 impl Expr {
@@ -145,6 +150,7 @@ impl Expr {
                 },
                 other => Ok(other),
             },
+            Expr::Shared(place, expr) => shared(*place, expr, context),
         }
     }
 
@@ -183,9 +189,12 @@ fn compare<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context:
 }
 
 fn is_so<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Option<bool>> {
-    let order = match (left.evaluate(context)?, right.evaluate(context)?) {
-        (Value::Integer(left), Value::Integer(right)) => Some(left.cmp(&right)),
-        (left, right) => left.compare(&right),
+    let (left, right) = (left.evaluate(context)?, right.evaluate(context)?);
+    let order = match (comparison, &left, &right) {
+        (Comparison::Equal, ..) => return Ok(left.equals(&right)),
+        (Comparison::NotEqual, ..) => return Ok(left.equals(&right).map(|equal| !equal)),
+        (_, Value::Integer(left), Value::Integer(right)) => Some(left.cmp(right)),
+        _ => left.compare(&right),
     };
     Ok(order.map(|order| match comparison {
         Comparison::Equal => order.is_eq(),
@@ -199,8 +208,8 @@ fn is_so<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context: C
 
 fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<bool> {
     let (left, right) = (left.evaluate(context)?, right.evaluate(context)?);
-    Ok(match left.compare(&right) {
-        Some(order) => order.is_ne(),
+    Ok(match left.equals(&right) {
+        Some(equal) => !equal,
         None => left.is_null() != right.is_null(),
     })
 }
@@ -210,9 +219,9 @@ fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Evalu
     let operand = operand.evaluate(context)?;
     let mut answer = Some(false);
     for item in list {
-        match operand.compare(&item.evaluate(context)?) {
-            Some(order) if order.is_eq() => return Ok(Some(true)),
-            Some(_) => {}
+        match operand.equals(&item.evaluate(context)?) {
+            Some(true) => return Ok(Some(true)),
+            Some(false) => {}
             None => answer = None,
         }
     }
@@ -270,7 +279,7 @@ pub(super) fn chosen<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<&'a 
     };
     for (when, result) in &case.branches {
         let holds = match operand {
-            Some(operand) => operand.compare(&when.evaluate(context)?).is_some_and(std::cmp::Ordering::is_eq),
+            Some(operand) => operand.equals(&when.evaluate(context)?) == Some(true),
             None => when.condition(context)? == Some(true),
         };
         if holds {
@@ -293,6 +302,11 @@ fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a
 
 #[inline(never)]
 fn call<'a>(function: text::TextFunction, arguments: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
+    // Most functions take one value.
+    if let [argument] = arguments {
+        let value = argument.evaluate(context)?;
+        return if value.is_null() { Ok(value) } else { text::apply(function, &[value], context.arena) };
+    }
     let mut values = [Value::Null; text::ARGUMENTS_MAX];
     for (value, argument) in values.iter_mut().zip(arguments) {
         *value = argument.evaluate(context)?;

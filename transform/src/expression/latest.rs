@@ -39,6 +39,7 @@ impl Expr {
             Expr::Case(case) => {
                 latest_of(case.branches.iter().map(|(_, result)| result).chain([&case.otherwise]), bounds)
             }
+            Expr::Shared(_, expr) => expr.latest(bounds),
             Expr::NullIf(operand, _) => operand.latest(bounds),
             Expr::ToInstant(zone, operand) => map(operand.latest(bounds), |wall| zone.latest_instant(wall)),
             Expr::ToWall(zone, operand) => map(operand.latest(bounds), |instant| zone.latest_wall(instant)),
@@ -128,7 +129,7 @@ mod tests {
             let arena = Bump::new();
             for ticks in [Ticks(until.0 - earlier * PER_SECOND), Ticks(until.0 - earlier % 7200 * PER_SECOND)] {
                 let row = [Value::Timestamp(ticks)];
-                let context = Context { row: &row, joined: &[], arena: &arena };
+                let context = Context { row: &row, joined: &[], arena: &arena, memos: &[] };
                 for expr in [
                     Expr::Time(TimeFunction::Add, vec![column(), by()]),
                     Expr::Time(TimeFunction::Subtract, vec![column(), by()]),
@@ -143,7 +144,7 @@ mod tests {
                 }
                 let row = [Value::Instant(ticks)];
                 let expr = Expr::ToWall(Arc::clone(&zone), Box::new(column()));
-                let context = Context { row: &row, joined: &[], arena: &arena };
+                let context = Context { row: &row, joined: &[], arena: &arena, memos: &[] };
                 let Value::Timestamp(found) = expr.evaluate(context).unwrap() else { panic!("a timestamp") };
                 let Latest::Until(bound) = expr.latest(&Until(until)) else { panic!("a bound") };
                 prop_assert!(bound >= found, "{found} is after {bound}");

@@ -3,7 +3,7 @@
 use super::Expr;
 
 /// A text and the pattern that it is held against.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Like {
     /// The text.
     pub text: Expr,

@@ -23,7 +23,15 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 /// A regular expression.
 #[derive(Debug)]
 pub struct Pattern {
+    /// The pattern and its flags.
+    text: (Box<str>, Box<str>),
     regex: Regex,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.text == other.text
+    }
 }
 
 impl Pattern {
@@ -47,7 +55,9 @@ impl Pattern {
         }
         let config = Config::new().nfa_size_limit(Some(PATTERN_BYTES_MAX));
         let built = Regex::builder().syntax(syntax).configure(config).build(pattern);
-        built.map(|regex| Pattern { regex }).map_err(|error| PatternError(reason(&error)))
+        built
+            .map(|regex| Pattern { text: (pattern.into(), flags.into()), regex })
+            .map_err(|error| PatternError(reason(&error)))
     }
 
     /// Whether it matches anywhere in the text.
@@ -81,7 +91,7 @@ enum Piece {
 }
 
 /// A pattern and what takes the place of its matches.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Replacement {
     pattern: Pattern,
     pieces: Vec<Piece>,

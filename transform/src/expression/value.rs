@@ -129,8 +129,9 @@ impl From<UuidValue> for Uuid {
     }
 }
 
-/// A value; text and bytes are borrowed from the row, the program or the row's arena.
-#[derive(Clone, Copy, Debug)]
+/// A value; text and bytes are borrowed from the row, the program or the row's arena. Equality is that of its form;
+/// SQL's is [`Value::compare`].
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the variants are those of `Type`")]
 pub enum Value<'a> {
     Null,
@@ -172,6 +173,36 @@ impl Value<'_> {
             Value::Timestamp(_) => Type::Timestamp,
             Value::Instant(_) => Type::Instant,
             Value::Interval(_) => Type::Interval,
+        }
+    }
+
+    /// The same value, if it borrows nothing.
+    #[inline]
+    pub fn without_memory(&self) -> Option<Value<'static>> {
+        Some(match *self {
+            Value::Text(_) | Value::Bytes(_) => return None,
+            Value::Null => Value::Null,
+            Value::Bool(value) => Value::Bool(value),
+            Value::Integer(value) => Value::Integer(value),
+            Value::Decimal(value) => Value::Decimal(value),
+            Value::Double(value) => Value::Double(value),
+            Value::Uuid(value) => Value::Uuid(value),
+            Value::Date(value) => Value::Date(value),
+            Value::Time(value) => Value::Time(value),
+            Value::Timestamp(value) => Value::Timestamp(value),
+            Value::Instant(value) => Value::Instant(value),
+            Value::Interval(value) => Value::Interval(value),
+        })
+    }
+
+    /// Whether two values of one type are equal as [`compare`](Self::compare) has it; `None` when one of them is NULL.
+    #[inline]
+    pub fn equals(&self, other: &Value<'_>) -> Option<bool> {
+        match (self, other) {
+            (Value::Integer(left), Value::Integer(right)) => Some(left == right),
+            // Of different length is told without a look at the bytes.
+            (Value::Text(left), Value::Text(right)) => Some(left == right),
+            (left, right) => left.compare(right).map(Ordering::is_eq),
         }
     }
 

@@ -85,7 +85,7 @@ impl<'a> Mapper<'a> {
         let Scope { row_columns, joined_columns, .. } = compiler.scope;
 
         let scan = scan.unwrap_or_else(|| {
-            self.scans.push(TableScan { table: driving.clone(), columns: Vec::new(), mappings: Vec::new() });
+            self.scans.push(TableScan { table: driving.clone(), columns: Vec::new(), mappings: Vec::new(), shared: 0 });
             self.scans.len() - 1
         });
         self.scans[scan].columns = row_columns;

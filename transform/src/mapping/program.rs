@@ -67,6 +67,8 @@ pub(crate) struct TableScan {
     pub columns: Vec<usize>,
     /// Places in [`Program::mappings`].
     pub mappings: Vec<usize>,
+    /// How many values its mappings share.
+    pub shared: usize,
 }
 
 /// A table that is held in memory by its key.

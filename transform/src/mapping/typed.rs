@@ -64,7 +64,9 @@ impl Typed {
 /// Evaluates what has no columns.
 fn constant(expr: &Expr) -> Result<Expr, String> {
     let arena = Bump::new();
-    let value = expr.evaluate(Context { row: &[], joined: &[], arena: &arena }).map_err(|error| error.to_string())?;
+    let value = expr
+        .evaluate(Context { row: &[], joined: &[], arena: &arena, memos: &[] })
+        .map_err(|error| error.to_string())?;
     Ok(match value {
         Value::Text(text) => Expr::text(text),
         Value::Null => Expr::null(),

@@ -13,11 +13,11 @@ pub(super) trait Cursor {
 
 impl Cursor for Run {
     fn peek(&self) -> Option<(&Entry, &[u8])> {
-        self.entries.get(self.next).map(|entry| (entry, self.arena.as_slice()))
+        self.remaining().first().map(|entry| (entry, self.arena.as_slice()))
     }
 
     fn advance(&mut self) -> Result<(), TransformError> {
-        self.next += 1;
+        self.skip(1);
         Ok(())
     }
 }

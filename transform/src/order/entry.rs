@@ -97,13 +97,21 @@ impl Entry {
 }
 
 /// Events in order, with the arena that holds them.
+///
+/// The merge asks all of its runs again and again, and what they hold was written by other threads. So all that it most
+/// often asks is here, and not behind a pointer.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     /// Shared with what is on its way into a batch.
     pub entries: Arc<Vec<Entry>>,
-    /// Those before this place are gone.
-    pub next: usize,
     pub arena: Arc<Vec<u8>>,
+    /// Those before this place are gone.
+    next: usize,
+    /// How many are left.
+    left: usize,
+    /// When the next one happened.
+    head: Ticks,
+    bytes: usize,
     /// Whether the keys' prefixes rose from row to row, so that no two of them are the same.
     pub keys_rise: bool,
 }
@@ -122,16 +130,48 @@ impl Run {
             });
             entries = places.iter().map(|(_, place)| entries[*place as usize]).collect();
         }
-        Run { entries: Arc::new(entries), next: 0, arena: Arc::new(arena), keys_rise }
+        Run { keys_rise, ..Run::new(entries, arena) }
+    }
+
+    /// From entries in their order.
+    pub(crate) fn new(entries: Vec<Entry>, arena: Vec<u8>) -> Run {
+        let bytes = arena.capacity() + entries.capacity() * size_of::<Entry>();
+        let (left, head) = (entries.len(), entries.first().map_or(Ticks::MAX, |first| first.occurred_at));
+        let (entries, arena) = (Arc::new(entries), Arc::new(arena));
+        Run { entries, arena, next: 0, left, head, bytes, keys_rise: false }
     }
 
     pub(crate) fn remaining(&self) -> &[Entry] {
         &self.entries[self.next..]
     }
 
+    /// Place of the next event among the entries.
+    pub(crate) fn next(&self) -> usize {
+        self.next
+    }
+
+    /// How many events are left.
+    pub(crate) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// When the next event happened; `None` without one.
+    pub(crate) fn head(&self) -> Option<Ticks> {
+        (self.left > 0).then_some(self.head)
+    }
+
+    /// The next `count` events are gone.
+    pub(crate) fn skip(&mut self, count: usize) {
+        self.next += count;
+        self.left -= count;
+        if let Some(first) = self.entries.get(self.next) {
+            self.head = first.occurred_at;
+        }
+    }
+
     /// Memory that it holds.
     pub(crate) fn bytes(&self) -> usize {
-        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>()
+        self.bytes
     }
 }
 

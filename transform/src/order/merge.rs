@@ -69,7 +69,7 @@ impl Merge {
 
     /// Takes a run of a block that was just read.
     pub(crate) fn add(&mut self, run: Run) {
-        if !run.entries.is_empty() {
+        if run.left() > 0 {
             self.runs_bytes += run.bytes();
             self.runs.push(run);
         }
@@ -140,13 +140,13 @@ impl Merge {
         loop {
             for spill in &mut self.spills {
                 let due = spill.first_on_disk().is_some_and(|first| frontier.passed(first));
-                if due && spill.loaded.remaining().is_empty() {
+                if due && spill.loaded.left() == 0 {
                     spill.load()?;
                 }
             }
             let limit = self.limit(frontier);
             self.take(frontier, limit, &mut taken);
-            self.runs.retain(|run| !run.remaining().is_empty());
+            self.runs.retain(|run| run.left() > 0);
             self.spills.retain(|spill| !spill.is_empty());
             // A step adds an arena for each source at most; a batch numbers them in 16 bits.
             let has_room = taken.sources.len() + self.runs.len() + self.spills.len() < usize::from(u16::MAX);
@@ -166,17 +166,17 @@ impl Merge {
         let mut limit: Option<(usize, usize)> = None;
         for place in 0..sources {
             let run = self.source(place);
-            let remaining = run.remaining();
             let spill = place.checked_sub(self.runs.len()).map(|place| &self.spills[place]);
             // Events behind the loaded frame lie on disk and may come right behind its last one.
             let goes_on = spill.is_some_and(SpillRun::has_more);
-            let last = match remaining.len() {
+            let last = match run.left() {
                 0 => continue,
-                length if length > share => run.next + share - 1,
-                length if goes_on => run.next + length - 1,
+                left if left > share => run.next() + share - 1,
+                left if goes_on => run.next() + left - 1,
                 _ => continue,
             };
-            if !frontier.passed(run.entries[last].occurred_at) {
+            let is_due = |at: Ticks| frontier.passed(at);
+            if !run.head().is_some_and(is_due) || !is_due(run.entries[last].occurred_at) {
                 continue;
             }
             let before = |other: (usize, usize)| self.order((place, last), other).is_lt();
@@ -207,6 +207,7 @@ impl Merge {
             let arena = &run.arena;
             let count = match &bound {
                 None => run.passed(frontier),
+                Some((last, _)) if run.head().is_none_or(|head| head > last.occurred_at) => 0,
                 Some((last, last_arena)) => run.count(|entry| entry.compare_event(arena, last, last_arena).is_le()),
             };
             if count > 0 {
@@ -248,7 +249,7 @@ impl Merge {
         drop(runs);
         entries.shrink_to_fit();
         kept.shrink_to_fit();
-        self.add(Run { entries: Arc::new(entries), arena: Arc::new(kept), ..Run::default() });
+        self.add(Run::new(entries, kept));
         if let Some(writer) = writer {
             self.spills.push(writer.finish()?);
         }
@@ -261,7 +262,7 @@ impl Merge {
     /// Merges all spill files into one.
     fn merge_spills(&mut self) -> Result<(), TransformError> {
         let mut spills = std::mem::take(&mut self.spills);
-        for spill in spills.iter_mut().filter(|spill| spill.loaded.remaining().is_empty()) {
+        for spill in spills.iter_mut().filter(|spill| spill.loaded.left() == 0) {
             spill.load()?;
         }
         let mut writer = SpillWriter::create(self.folder.next_file(), self.frame_bytes)?;
@@ -280,14 +281,19 @@ impl Run {
     /// Most often that is none or all.
     fn count(&self, holds: impl Fn(&Entry) -> bool) -> usize {
         let remaining = self.remaining();
-        match (remaining.first(), remaining.last()) {
-            (Some(first), _) if !holds(first) => 0,
-            (_, Some(last)) if holds(last) => remaining.len(),
-            _ => remaining.partition_point(holds),
+        // Few of many are counted at a time, and what lies further on isn't in the cache: steps double from the first.
+        let mut bound = 1;
+        while bound <= remaining.len() && holds(&remaining[bound - 1]) {
+            bound *= 2;
         }
+        let known = bound / 2;
+        known + remaining[known..remaining.len().min(bound)].partition_point(holds)
     }
 
     fn passed(&self, frontier: Frontier) -> usize {
+        if !self.head().is_some_and(|head| frontier.passed(head)) {
+            return 0;
+        }
         self.count(|entry| frontier.passed(entry.occurred_at))
     }
 }

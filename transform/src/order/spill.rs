@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use etl_schemas::ticks::Ticks;
 
@@ -112,7 +111,7 @@ impl SpillRun {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        !self.has_more() && self.loaded.remaining().is_empty()
+        !self.has_more() && self.loaded.left() == 0
     }
 
     /// The time of the first event on disk.
@@ -122,7 +121,7 @@ impl SpillRun {
 
     /// Loads the next frame, in place of one whose events are all gone.
     pub(super) fn load(&mut self) -> Result<(), TransformError> {
-        debug_assert!(self.loaded.remaining().is_empty());
+        debug_assert!(self.loaded.left() == 0);
         let Some(frame) = self.frames.get(self.next).copied() else { return Ok(()) };
         let damaged = || TransformError::Spill { path: self.path.clone(), offset: frame.offset };
         let end = self.frames.get(self.next + 1).map_or(self.end, |next| next.offset);
@@ -144,7 +143,7 @@ impl SpillRun {
             entry.offset += payload_at as u32;
             entries.push(entry);
         }
-        self.loaded = Run { entries: Arc::new(entries), arena: Arc::new(bytes), ..Run::default() };
+        self.loaded = Run::new(entries, bytes);
         self.next += 1;
         Ok(())
     }
@@ -169,8 +168,8 @@ impl Cursor for SpillRun {
     }
 
     fn advance(&mut self) -> Result<(), TransformError> {
-        self.loaded.next += 1;
-        match self.loaded.remaining().is_empty() && self.has_more() {
+        self.loaded.skip(1);
+        match self.loaded.left() == 0 && self.has_more() {
             true => self.load(),
             false => Ok(()),
         }

@@ -10,7 +10,7 @@ use super::key_text::key_text;
 use super::lookup::Lookups;
 use crate::causality::Record;
 use crate::error::TransformError;
-use crate::expression::{Context, Value};
+use crate::expression::{Context, Memo, Value};
 use crate::mapping::{Join, Mapping, Program};
 use crate::order::{Entry, Run};
 
@@ -51,6 +51,8 @@ pub(crate) struct TableScanner<'p> {
     layout: std::sync::Arc<etl_schemas::dump::RowLayout>,
     pub(super) decoder: Decoder,
     pub(super) mappings: Vec<MappingScanner<'p>>,
+    /// How many values the mappings share.
+    shared: usize,
 }
 
 pub(super) struct MappingScanner<'p> {
@@ -89,7 +91,7 @@ impl<'p> TableScanner<'p> {
             mappings.push(MappingScanner { place: *place, mapping, joins, width });
         }
         let decoder = Decoder::new(&scan.table, &layout, &scan.columns);
-        Ok(TableScanner { program, table: &scan.table, layout, decoder, mappings })
+        Ok(TableScanner { program, table: &scan.table, layout, decoder, mappings, shared: scan.shared })
     }
 
     /// Scans a block whose rows are in `buffer`; `block` is its place in the plan. The arenas' sizes of the block
@@ -107,6 +109,7 @@ impl<'p> TableScanner<'p> {
             self.mappings.iter().map(|mapping| (Vec::new(), Vec::with_capacity(hints[mapping.place]))).collect();
         let mut values: Vec<Value<'_>> = Vec::new();
         let mut joined = Joined { found: Vec::new(), values: Vec::new() };
+        let memos = vec![Memo::default(); self.shared];
         for (row, bytes) in buffer.rows().enumerate() {
             let row = row as u32;
             scanned.rows += 1;
@@ -114,10 +117,11 @@ impl<'p> TableScanner<'p> {
                 scanned.rejects.push(self.reject(row, None, &reason, bytes));
                 continue;
             }
+            memos.iter().for_each(Memo::forget);
             let (mut events, rejects) = (false, scanned.rejects.len());
             for (mapping, (entries, arena)) in self.mappings.iter().zip(&mut collected) {
                 bump.reset();
-                let entry = mapping.run(&values, &mut joined, lookups, bump, arena);
+                let entry = mapping.run(&values, &mut joined, lookups, bump, &memos, arena);
                 match entry {
                     Ok(None) => {}
                     Ok(Some(entry)) => {
@@ -170,12 +174,13 @@ impl MappingScanner<'_> {
         joined: &mut Joined<'a>,
         lookups: &'a Lookups,
         bump: &Bump,
+        memos: &[Memo],
         arena: &mut Vec<u8>,
     ) -> Result<Option<Entry>, Box<RejectReason>> {
         joined.values.clear();
         joined.values.resize(self.width, Value::Null);
         for (join, decoder) in &self.joins {
-            let context = Context { row, joined: &joined.values, arena: bump };
+            let context = Context { row, joined: &joined.values, arena: bump, memos };
             let key = join.key.evaluate(context);
             let key =
                 key.map_err(|source| Box::new(RejectReason::Evaluate { at: "ON".to_string(), source: *source }))?;
@@ -190,6 +195,6 @@ impl MappingScanner<'_> {
                 }
             }
         }
-        emit(self.mapping, Context { row, joined: &joined.values, arena: bump }, arena)
+        emit(self.mapping, Context { row, joined: &joined.values, arena: bump, memos }, arena)
     }
 }

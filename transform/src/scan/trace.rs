@@ -49,9 +49,9 @@ impl MappingScanner<'_> {
     fn trace<'a>(&self, row: &[Value<'a>], lookups: &'a Lookups) -> Trace {
         let (bump, mut arena) = (Bump::new(), Vec::new());
         let mut joined = Joined { found: Vec::new(), values: Vec::new() };
-        let made = self.run(row, &mut joined, lookups, &bump, &mut arena);
+        let made = self.run(row, &mut joined, lookups, &bump, &[], &mut arena);
         // A join that is missed leaves the columns of those behind it NULL, which is how far the run came as well.
-        let context = Context { row, joined: &joined.values, arena: &bump };
+        let context = Context { row, joined: &joined.values, arena: &bump, memos: &[] };
         let joins = self.trace_joins(context, lookups);
         let missed = |join: &&(String, Traced, bool)| join.1.is_ok() && !join.2 && join.0.starts_with("JOIN");
         let dropped_by = joins.iter().find(missed).map(|join| join.0.clone());
@@ -85,7 +85,7 @@ impl MappingScanner<'_> {
 
 /// The conditions of a WHERE, as far as its text can be followed into its tree.
 fn trace_condition(expr: &Expr, text: &ConditionText, context: Context<'_>, out: &mut Vec<(String, Traced)>) {
-    match (expr, text) {
+    match (expr.itself(), text) {
         (Expr::And(left, right), ConditionText::And(left_text, right_text)) => {
             trace_condition(left, left_text, context, out);
             trace_condition(right, right_text, context, out);

@@ -11,7 +11,7 @@ use etl_schemas::event::{EventBatch, EventCatalog, EventHeader, EventKey};
 
 use super::super::entry::Entry;
 use super::BATCH_EVENTS;
-use super::taken::Taken;
+use super::taken::{Taken, TakenEvent};
 use crate::error::TransformError;
 
 /// A second event with the order of one before it: it is not released.
@@ -68,43 +68,54 @@ impl Output {
 
     /// Makes batches, without the duplicates, and checks the order once more.
     pub(super) fn emit(&mut self, taken: &Taken) -> Result<(), TransformError> {
-        let Taken { events, sources } = taken;
-        let arenas: Vec<Arc<Vec<u8>>> = sources.iter().map(|(_, arena)| Arc::clone(arena)).collect();
-        let mut headers = Vec::with_capacity(events.len().min(BATCH_EVENTS));
+        let arenas: Vec<Arc<Vec<u8>>> = taken.sources.iter().map(|source| Arc::clone(&source.arena)).collect();
+        let mut headers = Vec::with_capacity(taken.events.len().min(BATCH_EVENTS));
         let released = self.released.take();
-        let mut previous = released.as_ref().map(|released| (&released.entry, released.key.as_slice()));
-        for event in events {
-            let (entry, arena) = event.of(sources);
-            let order = previous.map_or(Ordering::Greater, |(previous, previous_arena)| {
-                entry.compare_event(arena, previous, previous_arena)
-            });
-            match (order, previous) {
-                (Ordering::Less, Some(previous)) => return Err(self.out_of_order((entry, arena), previous)),
-                (Ordering::Equal, Some((first, _))) => {
-                    let first = (first.block, first.row, first.mapping);
-                    self.duplicates.push(Duplicate { entry: *entry, key: key_text(entry.key(arena)), first });
-                    continue;
+        let released = || released.as_ref().map(|released| (&released.entry, released.key.as_slice()));
+        let mut last: Option<&TakenEvent> = None;
+        for event in &taken.events {
+            let order = match (last, released()) {
+                (Some(last), _) => taken.compare_events(event, last),
+                (None, Some((released, released_key))) => {
+                    let (entry, arena) = taken.entry(event);
+                    entry.compare_event(arena, released, released_key)
                 }
-                _ => previous = Some((entry, arena)),
+                (None, None) => Ordering::Greater,
+            };
+            if order.is_le() {
+                let previous = last.map(|last| taken.entry(last)).or_else(released);
+                self.duplicate(taken.entry(event), previous.expect("what is compared with is there"), order)?;
+                continue;
             }
-            headers.push(EventHeader {
-                occurred_at: entry.occurred_at,
-                rank: entry.rank,
-                arena: event.source,
-                key_len: entry.key_len,
-                stream_len: entry.stream_len,
-                body_len: entry.body_len,
-                offset: entry.offset,
-            });
+            last = Some(event);
+            headers.push(taken.header(event));
             if headers.len() == BATCH_EVENTS {
                 let headers = std::mem::replace(&mut headers, Vec::with_capacity(BATCH_EVENTS));
                 self.push_batch(headers, &arenas);
             }
         }
-        self.released = previous.map(|(entry, arena)| Released::new(entry, arena));
+        let last = last.map(|last| taken.entry(last)).or_else(released);
+        self.released = last.map(|(entry, arena)| Released::new(entry, arena));
         if !headers.is_empty() {
             self.push_batch(headers, &arenas);
         }
+        Ok(())
+    }
+
+    /// Notes an event with the place of the one before it; one before its place is a defect.
+    #[cold]
+    fn duplicate(
+        &mut self,
+        event: (&Entry, &[u8]),
+        previous: (&Entry, &[u8]),
+        order: Ordering,
+    ) -> Result<(), TransformError> {
+        if order.is_lt() {
+            return Err(self.out_of_order(event, previous));
+        }
+        let ((entry, arena), (first, _)) = (event, previous);
+        let first = (first.block, first.row, first.mapping);
+        self.duplicates.push(Duplicate { entry: *entry, key: key_text(entry.key(arena)), first });
         Ok(())
     }
 
