@@ -13,11 +13,12 @@ import platform
 import subprocess
 import sys
 
+import measure
 import page
 import section
 import servers
 
-SECTIONS = ["extract", "transform", "order", "postgres", "rabbitmq"]
+SECTIONS = ["extract", "codec", "transform", "order", "postgres", "rabbitmq"]
 
 
 def arguments():
@@ -89,4 +90,7 @@ def as_json(part):
     }
 
 
-main()
+try:
+    main()
+except measure.Failed as failed:
+    sys.exit(f"bench: {failed}")
