@@ -18,7 +18,7 @@ import page
 import section
 import servers
 
-SECTIONS = ["extract", "codec", "transform", "order", "postgres", "rabbitmq"]
+SECTIONS = ["extract", "peers", "codec", "transform", "order", "postgres", "rabbitmq"]
 
 
 def arguments():
