@@ -15,10 +15,11 @@ import sys
 
 import measure
 import page
+import peers
 import section
 import servers
 
-SECTIONS = ["extract", "peers", "codec", "transform", "order", "postgres", "rabbitmq"]
+SECTIONS = ["extract", "peers", "codec", "transform", "order", "postgres", "rabbitmq", "end_to_end", "growth"]
 
 
 def arguments():
@@ -31,7 +32,9 @@ def arguments():
     parser.add_argument("--transform-scale", type=float, help="of the transform's job [default: 4; quick: 0.5]")
     parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.2]")
     parser.add_argument("--rabbit-scale", type=float, help="of the dump that is published [default: 0.1; quick: 0.02]")
-    parser.add_argument("--growth", action="store_true", help="also at ten times the scale, where a section says so")
+    parser.add_argument("--end-to-end-scale", type=float, help="of the sample that goes all the way [default: 1; quick: 0.05]")
+    parser.add_argument("--growth", type=scales, metavar="SCALES", help="of the transform's job as it grows [default: 1,4,16; quick: 0.05,0.1,0.2]; Postgres takes the first two")
+    parser.add_argument("--growth-rabbit", type=scales, metavar="SCALES", help="of the sample as it grows in RabbitMQ [default: 1,4; quick: 0.01,0.02]")
     parser.add_argument("--json", metavar="FILE", help="writes the figures")
     parser.add_argument("--page", action="store_true", help="writes docs/benchmarks.md")
     given = parser.parse_args()
@@ -39,12 +42,27 @@ def arguments():
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     usual = {"rounds": (5, 1), "scale": (1, 0.2), "large_scale": (10, 0.5), "transform_scale": (4, 0.5), "load_scale": (1, 0.2), "rabbit_scale": (0.1, 0.02)}
+    usual |= {"end_to_end_scale": (1, 0.05)}
     for name, (full, quick) in usual.items():
         if getattr(given, name) is None:
             setattr(given, name, quick if given.quick else full)
-        value = getattr(given, name)
-        setattr(given, name, int(value) if value == int(value) else value)
+        setattr(given, name, whole(getattr(given, name)))
+    given.growth = given.growth or scales("0.05,0.1,0.2" if given.quick else "1,4,16")
+    given.growth_rabbit = given.growth_rabbit or scales("0.01,0.02" if given.quick else "1,4")
     return given
+
+
+def whole(scale):
+    """1 rather than 1.0, since folders are called by it."""
+    return int(scale) if scale == int(scale) else scale
+
+
+def scales(text):
+    """Two or more, rising."""
+    found = sorted(whole(float(word)) for word in text.split(","))
+    if len(found) < 2:
+        raise argparse.ArgumentTypeError("name two scales at least, as in 1,4")
+    return found
 
 
 def machine():

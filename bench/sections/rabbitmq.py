@@ -39,9 +39,14 @@ class Bare:
         self._process.wait()
 
 
+def environment(port, host):
+    """What the project needs to publish to a virtual host."""
+    return {"ETL_BROKER_URL": f"amqp://guest@127.0.0.1:{port}/{host}", "ETL_BROKER_PASSWORD": "guest"}
+
+
 def etl(port, *arguments):
-    environment = {**os.environ, "ETL_BROKER_URL": f"amqp://guest@127.0.0.1:{port}/ours", "ETL_BROKER_PASSWORD": "guest"}
-    done = subprocess.run([servers.ETL, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    known = {**os.environ, **environment(port, "ours")}
+    done = subprocess.run([servers.ETL, *arguments], cwd=PROJECT, env=known, capture_output=True, text=True, check=False)
     # Exit code 1 tells of rows in quarantine, of which the sample has some.
     if done.returncode not in (0, 1):
         sys.exit(f"bench: {done.stderr}")
