@@ -28,8 +28,9 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="small scales and few rounds: does it run, and roughly how")
     parser.add_argument("--rounds", type=int, help="how often each stage runs [default: 5; quick: 1]")
     parser.add_argument("--scale", type=float, help="of the sample in the extract section [default: 1; quick: 0.2]")
+    parser.add_argument("--peers-scale", type=float, help="of the table that peers read too [default: 1; quick: 0.1]")
     parser.add_argument("--large-scale", type=float, help="where memory and the longest query are measured [default: 10; quick: 0.5]")
-    parser.add_argument("--transform-scale", type=float, help="of the transform's job [default: 4; quick: 0.5]")
+    parser.add_argument("--transform-scale", type=float, help="of the transform's job [default: 4; quick: 0.2]")
     parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.2]")
     parser.add_argument("--rabbit-scale", type=float, help="of the dump that is published [default: 0.1; quick: 0.02]")
     parser.add_argument("--end-to-end-scale", type=float, help="of the sample that goes all the way [default: 1; quick: 0.05]")
@@ -41,8 +42,8 @@ def arguments():
     unknown = set(given.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    usual = {"rounds": (5, 1), "scale": (1, 0.2), "large_scale": (10, 0.5), "transform_scale": (4, 0.5), "load_scale": (1, 0.2), "rabbit_scale": (0.1, 0.02)}
-    usual |= {"end_to_end_scale": (1, 0.05)}
+    usual = {"rounds": (5, 1), "scale": (1, 0.2), "large_scale": (10, 0.5), "transform_scale": (4, 0.2), "load_scale": (1, 0.2), "rabbit_scale": (0.1, 0.02)}
+    usual |= {"peers_scale": (1, 0.1), "end_to_end_scale": (1, 0.05)}
     for name, (full, quick) in usual.items():
         if getattr(given, name) is None:
             setattr(given, name, quick if given.quick else full)
@@ -73,11 +74,26 @@ def machine():
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "cpu": model[0] if model else platform.machine(),
         "cores": os.cpu_count(),
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.0f} GB",
         "load_before": round(os.getloadavg()[0], 2),
         "rustc": first_line("rustc", "--version"),
         "commit": first_line("git", "-C", str(servers.ROOT), "describe", "--always", "--dirty"),
         "command": " ".join(["scripts/bench", *sys.argv[1:]]),
     }
+
+
+def versions(about):
+    """Of what was measured, and of what it was measured beside."""
+    ours = subprocess.run([servers.ETL, "--version"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    known = {"etl": f"{ours} at {about['commit']}", "rustc": about["rustc"].split()[1]}
+    for name, command in {"postgres": ["psql", "--version"], "rabbitmq": ["rabbitmqctl", "version"]}.items():
+        known[name] = peers.first_number(command)
+    return known | peers.versions()
+
+
+def shown(command):
+    """From the repository's root, wherever that is."""
+    return command.replace(str(servers.ETL), "etl").replace(str(servers.TARGET), "target").replace(f"{servers.ROOT}/", "")
 
 
 def main():
@@ -89,6 +105,7 @@ def main():
         for part in importlib.import_module(f"sections.{name}").run(options):
             print(section.table(part), flush=True)
             done.append(part)
+    about["versions"] = versions(about)
     result = {"machine": about, "sections": [as_json(part) for part in done]}
     if options.json:
         with open(options.json, "w") as file:
@@ -103,8 +120,9 @@ def main():
 def as_json(part):
     return {
         "name": part.name, "title": part.title, "unit": part.unit, "base": part.base, "notes": part.notes,
-        "stages": [vars(row) | {"said": ""} for row in part.figures],
-        "targets": [vars(target) | {"holds": target.holds} for target in part.targets],
+        "rate_unit": part.rate_unit, "more": part.more, "derived": part.derived, "grows": part.grows,
+        "stages": [vars(row) | {"said": "", "command": shown(row.command)} for row in part.figures],
+        "targets": [vars(target) | {"holds": target.holds, "off": target.off} for target in part.targets],
     }
 
 

@@ -101,11 +101,13 @@ def _figures(stage, measured, said):
     walls, cpus, memories = zip(*measured)
     wall = statistics.median(walls)
     cpu, memory = statistics.median(cpus), max(memories)
-    return Figures(stage.name, stage.work, wall, cpu, memory, spread(walls), len(walls), said, as_text(stage.command))
+    return Figures(stage.name, stage.work, wall, cpu, memory, spread(walls), len(walls), said, as_text(stage.command, stage.folder))
 
 
-def as_text(command):
-    return command if isinstance(command, str) else shlex.join(str(word) for word in command)
+def as_text(command, folder=None):
+    """As a shell takes it, with the folder in which it is run."""
+    text = command if isinstance(command, str) else shlex.join(str(word) for word in command)
+    return f"(cd {folder}; {text})" if folder else text
 
 
 def spread(walls):

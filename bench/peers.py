@@ -90,7 +90,7 @@ def bounded(command):
 def versions():
     """Of what is there, by name."""
     found = {"gzip": ["gzip", "--version"], "pigz": ["pigz", "--version"], "freebcp": ["tsql", "-C"], "pgloader": ["pgloader", "--version"]}
-    known = {name: _first_number(command) for name, command in found.items() if shutil.which(command[0])}
+    known = {name: first_number(command) for name, command in found.items()}
     if PYTHON.exists():
         known |= {package: _version(package) for package in ["mssql-python", "pyarrow", "connectorx"]}
     return {name: version for name, version in known.items() if version}
@@ -102,7 +102,10 @@ def _version(package):
     return subprocess.run([PYTHON, "-c", ask], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _first_number(command):
+def first_number(command):
+    """The version in what a program says of itself; empty where it isn't there."""
+    if not shutil.which(command[0]):
+        return ""
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     words = (said.stdout + said.stderr).replace('"', " ").split()
     return next((word.removeprefix("v") for word in words if word.removeprefix("v")[:1].isdigit()), "")

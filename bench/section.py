@@ -17,9 +17,14 @@ class Target:
     def holds(self):
         return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
+    @property
+    def off(self):
+        """How far beyond the bound it is."""
+        return f"{abs(self.measured / self.bound - 1):.0%} {'short' if self.at_least else 'over'}"
+
     def show(self):
         relation = "≥" if self.at_least else "≤"
-        verdict = "holds" if self.holds else "DOES NOT HOLD"
+        verdict = "holds" if self.holds else f"DOES NOT HOLD, {self.off}"
         return f"{self.text}: {self.measured:.3g}{self.unit} ({relation} {self.bound:g}{self.unit}) {verdict}"
 
 
@@ -28,7 +33,8 @@ class Section:
     """Figures in the order in which they are shown; ratios are to those named `base`.
 
     `unit` is what work is counted in; B for bytes. `more` has further columns: heading to a text for each stage by name.
-    `derived` is a table of texts below that of the figures, headings first.
+    `derived` is a table of texts below that of the figures, headings first. Where `grows`, stages are called `name, size`
+    and plotted as time for each unit of work.
     """
 
     name: str
@@ -40,6 +46,7 @@ class Section:
     notes: list = dataclasses.field(default_factory=list)
     more: dict = dataclasses.field(default_factory=dict)
     derived: list = dataclasses.field(default_factory=list)
+    grows: bool = False
 
     @property
     def rate_unit(self):

@@ -1,8 +1,8 @@
 """Time, memory and disk against the number of events, so that a bend shows; and what five hundred million would take.
 
 In: the transform's job at rising scales, its smaller ones into a module's database, and the sample at rising scales into the
-audit log's quorum queue. One round each. What is derived carries the line through the two largest sizes on to
-500,000,000 events: it is a calculation, and the largest run that was made stands beside it.
+audit log's quorum queue. One round each. What is derived is a calculation, and the largest run that was made stands beside
+it. Sizes as small as those of --quick say nothing of that many events, so nothing is derived from them.
 """
 
 import contextlib
@@ -20,6 +20,12 @@ EVENTS = 500_000_000
 THREADS = "2"
 MEMORY_GROWTH_MAX = 1.2
 HOST = "growth"
+DERIVED = ["largest run", "events", "took", "memory", "disk", f"to {EVENTS:,}", "would take", "memory", "disk"]
+NOT_RUN = (
+    f"{EVENTS:,} events were not run: time and disk are the larger of what the line through the two largest sizes gives and of the "
+    "largest run multiplied; a bend beyond the largest run isn't in them"
+)
+MEMORY = "memory is that of etl's process, carried on by the line, as if --memory and the bounds of its queues didn't end it"
 
 
 def grown(name, scale, stage, count, disk):
@@ -81,14 +87,15 @@ def publishes(scales):
 
 
 def at_five_hundred_million(sizes):
-    """A row of the derived table: the largest run, and the line through the two largest carried on."""
+    """A row of the derived table: the largest run, and what follows from the two largest."""
     (less, less_disk), (most, most_disk) = sizes[-2:]
-    steps = (EVENTS - most.work) / (most.work - less.work)
-    on = lambda small, large: max(large, large + (large - small) * steps)
+    times = EVENTS / most.work
+    line = lambda small, large: max(large, large + (large - small) * (EVENTS - most.work) / (most.work - less.work))
+    steeper = lambda small, large: max(line(small, large), large * times)
     return [
-        most.name, f"{most.work:,}", f"{most.wall:.0f} s", f"{most.memory:.0f} MB", f"{most_disk / 1e9:.2f} GB",
-        f"{EVENTS / most.work:.0f} ×", f"{on(less.wall, most.wall) / 60:.0f} min", f"{on(less.memory, most.memory) / 1e3:.1f} GB",
-        f"{on(less_disk, most_disk) / 1e9:.0f} GB",
+        most.name, f"{most.work:,}", f"{most.wall:.1f} s", f"{most.memory:.0f} MB", f"{most_disk / 1e9:.2f} GB", f"{times:.0f} ×",
+        f"{steeper(less.wall, most.wall) / 60:.0f} min", f"{line(less.memory, most.memory) / 1e3:.1f} GB",
+        f"{steeper(less_disk, most_disk) / 1e9:.0f} GB",
     ]
 
 
@@ -99,17 +106,12 @@ def run(options):
         "wall µs each": {measured.name: significant(measured.wall / measured.work * 1e6) for measured, _ in each},
         "disk MB": {measured.name: f"{disk / 1e6:.0f}" for measured, disk in each},
     }
-    targets = []
+    targets, derived, notes = [], [], ["on disk: the dump before the transform, the module's database without its log, all that the broker keeps"]
     if not options.quick:
         (less, _), (most, _) = groups[0][-2:]
         growth = most.memory / less.memory
         targets.append(Target(f"memory of {most.name}, of that at {less.name.split(', ')[1]}", growth, MEMORY_GROWTH_MAX, at_least=False))
-    derived = [["largest run", "events", "took", "memory", "disk", f"to {EVENTS:,}", "would take", "memory", "disk"]]
-    derived += [at_five_hundred_million(sizes) for sizes in groups]
-    notes = [
-        f"{EVENTS:,} events weren't run here: those columns carry the line through the two largest sizes on, and a bend beyond them isn't in it",
-        "memory is that of etl's process alone; carried on, it is what it would be if --memory and full queues didn't bound it",
-        "disk is the dump before the transform, the module's database without its log, and all that the broker keeps",
-    ]
+        derived = [DERIVED, *(at_five_hundred_million(sizes) for sizes in groups)]
+        notes += [NOT_RUN, MEMORY]
     title = f"growth: the transform's job on {THREADS} threads, messages into one module's database, the sample's events into one quorum queue"
-    return [Section("growth", title, "events", [measured for measured, _ in each], "", targets, notes, more, derived)]
+    return [Section("growth", title, "events", [measured for measured, _ in each], "", targets, notes, more, derived, grows=True)]

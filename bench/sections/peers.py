@@ -80,10 +80,10 @@ def drain(source, client, query):
 
 
 def run(options):
-    query, rows = readable(options.scale)
+    query, rows = readable(options.peers_scale)
     notes = [f"left out for all but extract, for half an emoji in the text: rows by {query.partition(' WHERE ')[2]}"]
     whole = str(rows).__eq__
-    with servers.legacy(options.scale, "Messages") as source:
+    with servers.legacy(options.peers_scale, "Messages") as source:
         ours = [extract(source, client) for client in ("mssql-tds", "tiberius")]
         bare = [drain(source, client, query) for client in ("mssql-tds", "tiberius")]
         others = peers.working([
@@ -100,5 +100,5 @@ def run(options):
         of_best = figures[ours[0].name].cpu_each / figures[BEST].cpu_each
         targets.append(Target("CPU per row of extract, of that of mssql-python", of_best, 1, at_least=False))
     more = {"CPU ns a row": {name: significant(measured.cpu_each * 1e9) for name, measured in figures.items()}}
-    title = f"peers: {TABLE} at scale {options.scale}, {rows:,} rows over one connection to a compressed file; the server runs beside it"
+    title = f"peers: {TABLE} at scale {options.peers_scale}, {rows:,} rows over one connection to a compressed file; the server runs beside it"
     return [Section("peers", title, "rows", list(figures.values()), bare[0].name, targets, notes, more)]
