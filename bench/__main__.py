@@ -34,16 +34,20 @@ def arguments():
     parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.2]")
     parser.add_argument("--rabbit-scale", type=float, help="of the dump that is published [default: 0.1; quick: 0.02]")
     parser.add_argument("--end-to-end-scale", type=float, help="of the sample that goes all the way [default: 1; quick: 0.05]")
-    parser.add_argument("--growth", type=scales, metavar="SCALES", help="of the transform's job as it grows [default: 1,4,16; quick: 0.05,0.1,0.2]; Postgres takes the first two")
-    parser.add_argument("--growth-rabbit", type=scales, metavar="SCALES", help="of the sample as it grows in RabbitMQ [default: 1,4; quick: 0.01,0.02]")
+    growth = "of the transform's job as it grows [default: 1,4,16; quick: 0.05,0.1,0.2]; Postgres takes the first two"
+    parser.add_argument("--growth", type=scales, metavar="SCALES", help=growth)
+    growth = "of the sample as it grows in RabbitMQ [default: 1,4; quick: 0.01,0.02]"
+    parser.add_argument("--growth-rabbit", type=scales, metavar="SCALES", help=growth)
     parser.add_argument("--json", metavar="FILE", help="writes the figures")
     parser.add_argument("--page", action="store_true", help="writes docs/benchmarks.md")
     given = parser.parse_args()
     unknown = set(given.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    usual = {"rounds": (5, 1), "scale": (1, 0.2), "large_scale": (10, 0.5), "transform_scale": (4, 0.2), "load_scale": (1, 0.2), "rabbit_scale": (0.1, 0.02)}
-    usual |= {"peers_scale": (1, 0.1), "end_to_end_scale": (1, 0.05)}
+    usual = {
+        "rounds": (5, 1), "scale": (1, 0.2), "peers_scale": (1, 0.1), "large_scale": (10, 0.5), "transform_scale": (4, 0.2),
+        "load_scale": (1, 0.2), "rabbit_scale": (0.1, 0.02), "end_to_end_scale": (1, 0.05),
+    }
     for name, (full, quick) in usual.items():
         if getattr(given, name) is None:
             setattr(given, name, quick if given.quick else full)
@@ -105,16 +109,20 @@ def main():
         for part in importlib.import_module(f"sections.{name}").run(options):
             print(section.table(part), flush=True)
             done.append(part)
-    about["versions"] = versions(about)
-    result = {"machine": about, "sections": [as_json(part) for part in done]}
+    if options.json or options.page:
+        keep({"machine": about | {"versions": versions(about)}, "sections": [as_json(part) for part in done]}, options)
+    missed = [target.show() for part in done for target in part.targets if not target.holds]
+    if missed:
+        print("what doesn't hold:\n  " + "\n  ".join(missed))
+
+
+def keep(result, options):
+    """Writes the figures, and the page of them, where that is wanted."""
     if options.json:
         with open(options.json, "w") as file:
             json.dump(result, file, indent=1)
     if options.page:
         page.write(result, servers.ROOT / "docs")
-    missed = [target.show() for part in done for target in part.targets if not target.holds]
-    if missed:
-        print("what doesn't hold:\n  " + "\n  ".join(missed))
 
 
 def as_json(part):

@@ -33,7 +33,8 @@ def figures(part):
     """The table of a section."""
     base = next((stage for stage in part["stages"] if stage["name"] == part["base"]), None)
     known = lambda value, form: "" if value != value else form(value)
-    rows = [["", "wall s", "±", "CPU s", "peak MB", part["rate_unit"], "CPU µs each", *(["wall ×", "CPU ×"] if base else []), *part["more"]]]
+    head = ["", "wall s", "±", "CPU s", "peak MB", part["rate_unit"], "CPU µs each"]
+    rows = [head + (["wall ×", "CPU ×"] if base else []) + list(part["more"])]
     for stage in part["stages"]:
         cells = [
             stage["name"], f"{stage['wall']:.2f}", f"{stage['spread']:.0%}", known(stage["cpu"], "{:.2f}".format),
@@ -50,12 +51,14 @@ def promise(target):
     """What was promised, and whether it holds."""
     relation = "at least" if target["at_least"] else "at most"
     verdict = "holds" if target["holds"] else f"**does not hold**, {target['off']}"
-    return f"{target['text']}: {target['measured']:.3g}{target['unit']}, {relation} {target['bound']:g}{target['unit']}: {verdict}"
+    unit = target["unit"]
+    return f"{target['text']}: {target['measured']:.3g}{unit}, {relation} {target['bound']:g}{unit}: {verdict}"
 
 
 def section(part):
     """Heading, plot, tables, promises, notes, and the exact commands."""
-    lines = [f"## {part['name']}", "", f"{part['title']}.", "", f"![{part['name']}](benchmarks/{part['name']}.svg)", "", *figures(part), ""]
+    plot = f"![{part['name']}](benchmarks/{part['name']}.svg)"
+    lines = [f"## {part['name']}", "", f"{part['title']}.", "", plot, "", *figures(part), ""]
     if part["derived"]:
         lines += [*table(part["derived"]), ""]
     lines += [f"- {promise(target)}" for target in part["targets"]] + [f"- {note}" for note in part["notes"]]
@@ -75,12 +78,12 @@ def promises(parts):
 
 def write(result, docs):
     about = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     (docs / "benchmarks").mkdir(exist_ok=True)
     text = [
         "# Benchmarks", "",
         f"Of {about['date']}, by `{about['command']}`: {about['cores']} cores of {about['cpu']}, {about['memory']} of memory, "
-        f"load before {about['load_before']}. " + ", ".join(f"{name} {version}" for name, version in about["versions"].items()) + ".", "",
-        ABOUT, *promises(result["sections"]),
+        f"load before {about['load_before']}. {versions}.", "", ABOUT, *promises(result["sections"]),
     ]
     for part in result["sections"]:
         text.append(section(part))

@@ -30,7 +30,8 @@ def debian(package, program):
         raise Missing(f"it isn't installed, and there is no apt-get; install {program} by hand")
     as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
     measure.tell(f"  installing {package}")
-    install = [*as_root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
+    quietly = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+    install = [*as_root, *quietly, package]
     for command in [[*as_root, "apt-get", "update", "-qq"], install]:
         _succeed(command, f"apt-get can't install {package}")
     return shutil.which(program)
@@ -38,10 +39,11 @@ def debian(package, program):
 
 def python(*packages):
     """A Python that has these packages."""
-    measure.tell(f"  installing {', '.join(packages)}")
     if not PYTHON.exists():
-        _succeed([sys.executable, "-m", "venv", ENVIRONMENT], "no environment for Python can be made (apt-get install python3-venv)")
+        otherwise = "no environment for Python can be made (apt-get install python3-venv)"
+        _succeed([sys.executable, "-m", "venv", ENVIRONMENT], otherwise)
     if not all(_version(package) for package in packages):
+        measure.tell(f"  installing {', '.join(packages)}")
         install = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
         _succeed(install, f"pip can't install {' and '.join(packages)}")
     return PYTHON
@@ -89,7 +91,11 @@ def bounded(command):
 
 def versions():
     """Of what is there, by name."""
-    found = {"gzip": ["gzip", "--version"], "pigz": ["pigz", "--version"], "freebcp": ["tsql", "-C"], "pgloader": ["pgloader", "--version"]}
+    found = {
+        "gzip": ["gzip", "--version"], "pigz": ["pigz", "--version"],
+        # freebcp itself doesn't tell.
+        "freebcp": ["tsql", "-C"], "pgloader": ["pgloader", "--version"],
+    }
     known = {name: first_number(command) for name, command in found.items()}
     if PYTHON.exists():
         known |= {package: _version(package) for package in ["mssql-python", "pyarrow", "connectorx"]}

@@ -16,7 +16,8 @@ def plot(part):
 def drawing(part, width, height, shapes):
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
-        f"<title>{html.escape(part['title'])}</title>", f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *shapes, "</svg>", "",
+        f"<title>{html.escape(part['title'])}</title>",
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *shapes, "</svg>", "",
     ])
 
 
@@ -57,6 +58,7 @@ def lines(part):
     for colour, (name, curve) in zip(COLOURS, curves.items()):
         points = " ".join(f"{across(work):.1f},{up(ratio):.1f}" for work, ratio in curve)
         shapes.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        shapes += [f'<circle cx="{across(work):.1f}" cy="{up(ratio):.1f}" r="3.5" fill="{colour}"/>' for work, ratio in curve]
+        for work, ratio in curve:
+            shapes.append(f'<circle cx="{across(work):.1f}" cy="{up(ratio):.1f}" r="3.5" fill="{colour}"/>')
         shapes.append(text(across(curve[-1][0]) + 8, up(curve[-1][1]) + 4, name, colour=colour))
     return drawing(part, right + RIGHT, HEIGHT, shapes)

@@ -17,7 +17,8 @@ def main():
     query, file = sys.argv[1:]
     source = urllib.parse.urlsplit(os.environ["ETL_SOURCE_URL"])
     password = urllib.parse.quote(os.environ["ETL_SOURCE_PASSWORD"], safe="")
-    url = f"mssql://{source.username}:{password}@{source.hostname}:{source.port}{source.path}?encrypt=false&trust_server_certificate=true"
+    server = f"{source.username}:{password}@{source.hostname}:{source.port}{source.path}"
+    url = f"mssql://{server}?encrypt=false&trust_server_certificate=true"
     table = connectorx.read_sql(url, query, return_type="arrow")
     pyarrow.parquet.write_table(table, file, compression="zstd")
     print(table.num_rows)

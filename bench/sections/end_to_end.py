@@ -18,6 +18,7 @@ from sections.postgres import psql
 OUT = servers.FOLDER / "end-to-end"
 DUMP, WORK, EXTRACTED, ORDERS, LOG = (OUT / name for name in ("dump", "work", "extracted.json", "orders.load", "tds.log"))
 DATABASE = "end_to_end"
+MODULES = [folder.name for folder in (servers.SAMPLE / "modules").iterdir()]
 OURS, PEER = "etl extract, etl seed", "pgloader"
 ORDER = "LOAD DATABASE FROM {source} INTO {target} EXCLUDING TABLE NAMES LIKE 'tmp_%' IN SCHEMA 'dbo';\n"
 COUNT = """SELECT coalesce(sum((xpath('//n/text()', query_to_xml(format('SELECT count(*) AS n FROM %I.%I', schemaname, tablename),
@@ -29,11 +30,21 @@ def clear():
     OUT.mkdir(parents=True)
 
 
+def drop(url, databases):
+    for database in databases:
+        psql(url, "postgres", f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+
 def ours(source, url):
+    """Into databases that don't exist yet."""
+    def prepare():
+        clear()
+        drop(url, MODULES)
+
     extract = f"{servers.ETL} extract --json --out {DUMP} >{EXTRACTED}"
-    seed = f"{servers.ETL} seed --json --from {DUMP} --work {WORK} --to {url} --if-exists replace"
+    seed = f"{servers.ETL} seed --json --from {DUMP} --work {WORK} --to {url}"
     # Exit code 1 tells of rows in quarantine, of which the sample has some.
-    return Stage(OURS, f"{extract} && {seed}", 1, clear, source.environment, servers.SAMPLE, (0, 1))
+    return Stage(OURS, f"{extract} && {seed}", 1, prepare, source.environment, servers.SAMPLE, (0, 1))
 
 
 def pgloader(source, url, **environment):
@@ -43,7 +54,7 @@ def pgloader(source, url, **environment):
 
     def prepare():
         clear()
-        psql(url, "postgres", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        drop(url, [DATABASE])
         psql(url, "postgres", f"CREATE DATABASE {DATABASE}")
         password = source.environment["ETL_SOURCE_PASSWORD"]
         ORDERS.write_text(ORDER.format(source=source.url.split("?")[0].replace("@", f":{password}@"), target=target))
@@ -66,11 +77,13 @@ def run(options):
         others = peers.working([peer], notes, lambda error: answer(source, url, error))
         figures = measure.interleaved([*others, ours(source, url)], options.rounds)
         extracted = json.loads(EXTRACTED.read_text())
+        drop(url, [DATABASE, *MODULES])
     clear()
     mine = figures[OURS]
     seeded, mine.work = json.loads(mine.said), extracted["rows_read"]
     if PEER in figures:
         figures[PEER].work = int(figures[PEER].said)
-    notes.append(f"in its last round extract took {extracted['seconds']:.1f} s, seed {seeded['seconds']:.1f} s for {seeded['events']:,} events")
-    title = f"end_to_end: {mine.work:,} rows of the sample at scale {options.end_to_end_scale} to {len(seeded['modules'])} modules' databases; both servers run beside it"
+    phases = f"extract took {extracted['seconds']:.1f} s, seed {seeded['seconds']:.1f} s"
+    notes.append(f"in the last round {phases} for {seeded['events']:,} events in {len(MODULES)} modules")
+    title = f"end_to_end: {mine.work:,} rows of the sample at scale {options.end_to_end_scale} to databases; both servers run beside it"
     return [Section("end_to_end", title, "rows", list(figures.values()), OURS, notes=notes)]

@@ -25,6 +25,7 @@ NOT_RUN = (
     f"{EVENTS:,} events were not run: time and disk are the larger of what the line through the two largest sizes gives and of the "
     "largest run multiplied; a bend beyond the largest run isn't in them"
 )
+DISK = "on disk: the dump before the transform, the module's database without its log, all that the broker keeps"
 MEMORY = "memory is that of etl's process, carried on by the line, as if --memory and the bounds of its queues didn't end it"
 
 
@@ -106,12 +107,13 @@ def run(options):
         "wall µs each": {measured.name: significant(measured.wall / measured.work * 1e6) for measured, _ in each},
         "disk MB": {measured.name: f"{disk / 1e6:.0f}" for measured, disk in each},
     }
-    targets, derived, notes = [], [], ["on disk: the dump before the transform, the module's database without its log, all that the broker keeps"]
+    targets, derived, notes = [], [], [DISK]
     if not options.quick:
         (less, _), (most, _) = groups[0][-2:]
-        growth = most.memory / less.memory
-        targets.append(Target(f"memory of {most.name}, of that at {less.name.split(', ')[1]}", growth, MEMORY_GROWTH_MAX, at_least=False))
+        text = f"memory of {most.name}, of that at {less.name.split(', ')[1]}"
+        targets.append(Target(text, most.memory / less.memory, MEMORY_GROWTH_MAX, at_least=False))
         derived = [DERIVED, *(at_five_hundred_million(sizes) for sizes in groups)]
         notes += [NOT_RUN, MEMORY]
-    title = f"growth: the transform's job on {THREADS} threads, messages into one module's database, the sample's events into one quorum queue"
-    return [Section("growth", title, "events", [measured for measured, _ in each], "", targets, notes, more, derived, grows=True)]
+    title = f"growth: the transform on {THREADS} threads, messages into one module's database, the sample's events into one quorum queue"
+    figures = [measured for measured, _ in each]
+    return [Section("growth", title, "events", figures, "", targets, notes, more, derived, grows=True)]

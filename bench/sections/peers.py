@@ -22,7 +22,7 @@ PROJECT = servers.FOLDER / "peers-project"
 OUT = servers.FOLDER / "peers-out"
 CLIENTS = pathlib.Path(__file__).resolve().parent.parent / "clients"
 TABLE = "dbo.Messages"
-OURS, BEST = "etl extract, {}", "mssql-python, Arrow to Parquet"
+OURS, BEST, CONNECTORX = "etl extract, {}", "mssql-python, Arrow to Parquet", "ConnectorX to Parquet"
 SETTINGS = f"""[project]
 name = "peers"
 
@@ -89,7 +89,7 @@ def run(options):
         others = peers.working([
             ("freebcp | gzip -1", lambda: freebcp(source, query), whole),
             (BEST, lambda: by_python(source, BEST, "by_mssql_python.py", query, "mssql-python"), whole),
-            ("ConnectorX to Parquet", lambda: by_python(source, "ConnectorX to Parquet", "by_connectorx.py", query, "connectorx"), whole),
+            (CONNECTORX, lambda: by_python(source, CONNECTORX, "by_connectorx.py", query, "connectorx"), whole),
         ], notes)
         figures = measure.interleaved([*bare, *ours, *others], options.rounds)
     clear()
@@ -100,5 +100,5 @@ def run(options):
         of_best = figures[ours[0].name].cpu_each / figures[BEST].cpu_each
         targets.append(Target("CPU per row of extract, of that of mssql-python", of_best, 1, at_least=False))
     more = {"CPU ns a row": {name: significant(measured.cpu_each * 1e9) for name, measured in figures.items()}}
-    title = f"peers: {TABLE} at scale {options.peers_scale}, {rows:,} rows over one connection to a compressed file; the server runs beside it"
+    title = f"peers: {TABLE} at scale {options.peers_scale}, {rows:,} rows over one connection to a compressed file"
     return [Section("peers", title, "rows", list(figures.values()), bare[0].name, targets, notes, more)]
