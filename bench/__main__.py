@@ -64,7 +64,7 @@ def whole(scale):
 
 def scales(text):
     """Two or more, rising."""
-    found = sorted(whole(float(word)) for word in text.split(","))
+    found = sorted({whole(float(word)) for word in text.split(",")})
     if len(found) < 2:
         raise argparse.ArgumentTypeError("name two scales at least, as in 1,4")
     return found
