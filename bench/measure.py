@@ -6,6 +6,7 @@ seconds of a stage are those of its own processes; a server that it talks to has
 
 import dataclasses
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -26,9 +27,18 @@ class Stage:
     exit_codes: tuple = (0,)
 
 
+class Failed(Exception):
+    """A stage that ended with an exit code it may not end with, and the end of what it complained of."""
+
+    def __init__(self, stage, code, complaint):
+        super().__init__(f"{stage.name} failed with {code}: {complaint}")
+        self.reason = next((line.strip() for line in reversed(complaint.splitlines()) if line.strip()), f"exit code {code}")
+
+
 @dataclasses.dataclass
 class Figures:
-    """Medians of the rounds of a stage; `spread` is the distance of the quartiles of its wall time over the median."""
+    """Medians of the rounds of a stage: wall and CPU in seconds, memory in MB; `spread` is the distance of the quartiles of
+    its wall time over the median. `command` is what was run, as a shell takes it."""
 
     name: str
     work: float
@@ -38,6 +48,7 @@ class Figures:
     spread: float
     rounds: int
     said: str = ""
+    command: str = ""
 
     @property
     def rate(self):
@@ -64,7 +75,7 @@ def run(stage):
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode not in stage.exit_codes:
             complaints.seek(0)
-            sys.exit(f"bench: {stage.name} failed with {process.returncode}: {complaints.read()[-2000:].decode(errors='replace')}")
+            raise Failed(stage, process.returncode, complaints.read()[-2000:].decode(errors="replace"))
     return said.decode(errors="replace").strip(), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
@@ -89,7 +100,14 @@ def interleaved(stages, rounds):
 def _figures(stage, measured, said):
     walls, cpus, memories = zip(*measured)
     wall = statistics.median(walls)
-    return Figures(stage.name, stage.work, wall, statistics.median(cpus), max(memories), spread(walls), len(walls), said)
+    cpu, memory = statistics.median(cpus), max(memories)
+    return Figures(stage.name, stage.work, wall, cpu, memory, spread(walls), len(walls), said, as_text(stage.command, stage.folder))
+
+
+def as_text(command, folder=None):
+    """As a shell takes it, with the folder in which it is run."""
+    text = command if isinstance(command, str) else shlex.join(str(word) for word in command)
+    return f"(cd {folder}; {text})" if folder else text
 
 
 def spread(walls):

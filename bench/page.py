@@ -1,69 +1,97 @@
 """The page of a run: docs/benchmarks.md, with a plot for each section as SVG beside it.
 
-In: what the run wrote as JSON. Out: files; nothing is measured here, so that a page can be made anew from its figures.
+In: what the run wrote as JSON. Out: files; nothing is measured here, so that a page can be made anew from its figures:
+
+    python3 bench/page.py FIGURES.json
 """
 
-import html
+import json
+import pathlib
+import sys
 
-ROW, LABEL, BAR, RIGHT, TOP = 26, 300, 380, 120, 10
+import plots
+from section import significant
+
+ABOUT = """Stages of a section ran in turn; the figures are medians, ± is the distance of the quartiles. Figures of two machines, or of
+two runs, are not to be compared: ratios within a run are. CPU seconds are those of the measured processes; servers ran
+beside them on the same cores. Peak memory can't be told below that of the benchmark itself, some 20 MB. SQL Server is the
+stand-in of this repository, so a client's figures tell what the client costs, not how fast a server is. In the commands, ETL_
+variables name the private servers of the run. `make bench ARGS=--page` makes the same page on your machine.
+"""
 
 
-def plot(part):
-    """A bar for each stage: its rate, beside the stage that ratios are to."""
-    stages = [stage for stage in part["stages"] if stage["wall"] > 0]
-    rates = [stage["work"] / stage["wall"] for stage in stages]
-    height = TOP * 2 + ROW * len(stages)
-    width = LABEL + BAR + RIGHT
-    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">']
-    lines.append(f"<title>{html.escape(part['title'])}</title>")
-    lines.append(f'<rect width="{width}" height="{height}" fill="#ffffff"/>')
-    for place, (stage, rate) in enumerate(zip(stages, rates)):
-        y = TOP + place * ROW
-        colour = "#9aa5b1" if stage["name"] == part["base"] else "#2f6f9f"
-        lines.append(f'<text x="{LABEL - 8}" y="{y + 17}" text-anchor="end" fill="#222">{html.escape(stage["name"])}</text>')
-        lines.append(f'<rect x="{LABEL}" y="{y + 4}" width="{max(1.0, BAR * rate / max(rates)):.1f}" height="18" fill="{colour}"/>')
-        label = f"{rate / 1e6:.3f} M {part['unit']}/s"
-        lines.append(f'<text x="{LABEL + BAR * rate / max(rates) + 6:.1f}" y="{y + 17}" fill="#222">{label}</text>')
-    return "\n".join([*lines, "</svg>", ""])
+def row(cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def table(rows):
+    """Markdown, headings first."""
+    return [row(rows[0]), "|" + "---|" * len(rows[0]), *map(row, rows[1:])]
+
+
+def figures(part):
+    """The table of a section."""
+    base = next((stage for stage in part["stages"] if stage["name"] == part["base"]), None)
+    known = lambda value, form: "" if value != value else form(value)
+    head = ["", "wall s", "±", "CPU s", "peak MB", part["rate_unit"], "CPU µs each"]
+    rows = [head + (["wall ×", "CPU ×"] if base else []) + list(part["more"])]
+    for stage in part["stages"]:
+        cells = [
+            stage["name"], f"{stage['wall']:.2f}", f"{stage['spread']:.0%}", known(stage["cpu"], "{:.2f}".format),
+            known(stage["memory"], "{:.0f}".format), f"{stage['work'] / stage['wall'] / 1e6:.3f}",
+            known(stage["cpu"] / stage["work"] * 1e6, significant),
+        ]
+        if base:
+            cells += [f"{stage['wall'] / base['wall']:.2f}", known(stage["cpu"] / base["cpu"], "{:.2f}".format)]
+        rows.append(cells + [texts.get(stage["name"], "") for texts in part["more"].values()])
+    return table(rows)
+
+
+def promise(target):
+    """What was promised, and whether it holds."""
+    relation = "at least" if target["at_least"] else "at most"
+    verdict = "holds" if target["holds"] else f"**does not hold**, {target['off']}"
+    unit = target["unit"]
+    return f"{target['text']}: {target['measured']:.3g}{unit}, {relation} {target['bound']:g}{unit}: {verdict}"
 
 
 def section(part):
-    """Heading, plot, table, and what was promised."""
-    base = next((stage for stage in part["stages"] if stage["name"] == part["base"]), None)
-    lines = [f"## {part['name']}", "", f"{part['title']}.", "", f"![{part['name']}](benchmarks/{part['name']}.svg)", ""]
-    ratio = " wall × | CPU × |" if base else ""
-    lines.append(f"| | wall s | ± | CPU s | peak MB | M {part['unit']}/s | CPU µs each |{ratio}")
-    lines.append("|---|---|---|---|---|---|---|" + ("---|---|" if base else ""))
-    for stage in part["stages"]:
-        number = lambda value, form: "" if value != value else format(value, form)
-        cells = [
-            stage["name"].replace("|", "\\|"), f"{stage['wall']:.2f}", f"{stage['spread']:.0%}", number(stage["cpu"], ".2f"),
-            number(stage["memory"], ".0f"), f"{stage['work'] / stage['wall'] / 1e6:.3f}", number(stage["cpu"] / stage["work"] * 1e6, ".3f"),
-        ]
-        if base:
-            cells += [f"{stage['wall'] / base['wall']:.2f}", f"{stage['cpu'] / base['cpu']:.2f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    lines.append("")
-    for target in part["targets"]:
-        relation = "at least" if target["at_least"] else "at most"
-        verdict = "holds" if target["holds"] else "**does not hold**"
-        lines.append(f"- {target['text']}: {target['measured']:.3g}{target['unit']}, {relation} {target['bound']:g}{target['unit']}: {verdict}")
-    lines += [f"- {note}" for note in part["notes"]]
+    """Heading, plot, tables, promises, notes, and the exact commands."""
+    plot = f"![{part['name']}](benchmarks/{part['name']}.svg)"
+    lines = [f"## {part['name']}", "", f"{part['title']}.", "", plot, "", *figures(part), ""]
+    if part["derived"]:
+        lines += [*table(part["derived"]), ""]
+    lines += [f"- {promise(target)}" for target in part["targets"]] + [f"- {note}" for note in part["notes"]]
+    commands = [f"# {stage['name']}\n{stage['command']}" for stage in part["stages"] if stage["command"]]
+    if commands:
+        lines += ["", "<details><summary>commands, from the repository's root</summary>", "", "```", *commands, "```", "", "</details>"]
     return "\n".join(lines) + "\n"
+
+
+def promises(parts):
+    """All of them, those that don't hold first."""
+    all_of_them = [(part["name"], target) for part in parts for target in part["targets"]]
+    missed = [f"- {name}: {promise(target)}" for name, target in all_of_them if not target["holds"]]
+    told = "All hold." if not missed else f"{len(missed)} of {len(all_of_them)} don't hold:"
+    return ["## What was promised", "", f"{len(all_of_them)} bounds were looked at. {told}", "", *missed, ""]
 
 
 def write(result, docs):
     about = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
     (docs / "benchmarks").mkdir(exist_ok=True)
     text = [
         "# Benchmarks", "",
-        f"Of {about['date']}, by `{about['command']}` at commit {about['commit']}: {about['cores']} cores of {about['cpu']}, "
-        f"{about['rustc']}, load before {about['load_before']}.", "",
-        "Stages of a section ran in turn; the figures are medians, ± is the distance of the quartiles. Figures of two machines, or of",
-        "two runs, are not to be compared: ratios within a run are. CPU seconds are those of the measured processes; servers ran",
-        "beside them on the same cores. `make bench` makes the same on your machine.", "",
+        f"Of {about['date']}, by `{about['command']}`: {about['cores']} cores of {about['cpu']}, {about['memory']} of memory, "
+        f"load before {about['load_before']}. {versions}.", "", ABOUT, *promises(result["sections"]),
     ]
     for part in result["sections"]:
         text.append(section(part))
-        (docs / "benchmarks" / f"{part['name']}.svg").write_text(plot(part))
+        (docs / "benchmarks" / f"{part['name']}.svg").write_text(plots.plot(part))
     (docs / "benchmarks.md").write_text("\n".join(text))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    write(json.loads(pathlib.Path(sys.argv[1]).read_text()), pathlib.Path(__file__).resolve().parent.parent / "docs")

@@ -17,15 +17,25 @@ class Target:
     def holds(self):
         return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
+    @property
+    def off(self):
+        """How far beyond the bound it is."""
+        return f"{abs(self.measured / self.bound - 1):.0%} {'short' if self.at_least else 'over'}"
+
     def show(self):
         relation = "≥" if self.at_least else "≤"
-        verdict = "holds" if self.holds else "DOES NOT HOLD"
+        verdict = "holds" if self.holds else f"DOES NOT HOLD, {self.off}"
         return f"{self.text}: {self.measured:.3g}{self.unit} ({relation} {self.bound:g}{self.unit}) {verdict}"
 
 
 @dataclasses.dataclass
 class Section:
-    """Figures in the order in which they are shown; ratios are to those named `base`."""
+    """Figures in the order in which they are shown; ratios are to those named `base`.
+
+    `unit` is what work is counted in; B for bytes. `more` has further columns: heading to a text for each stage by name.
+    `derived` is a table of texts below that of the figures, headings first. Where `grows`, stages are called `name, size`
+    and plotted as time for each unit of work.
+    """
 
     name: str
     title: str
@@ -34,6 +44,13 @@ class Section:
     base: str = ""
     targets: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)
+    more: dict = dataclasses.field(default_factory=dict)
+    derived: list = dataclasses.field(default_factory=list)
+    grows: bool = False
+
+    @property
+    def rate_unit(self):
+        return "MB/s" if self.unit == "B" else f"M {self.unit}/s"
 
     def based_on(self):
         return next((figures for figures in self.figures if figures.name == self.base), None)
@@ -42,16 +59,26 @@ class Section:
 def table(section):
     """The section as text."""
     width = max([len(figures.name) for figures in section.figures] + [20])
-    head = f"{'':{width}}{'wall s':>9}{'±':>6}{'CPU s':>9}{'peak MB':>9}{'M ' + section.unit + '/s':>14}{'CPU µs each':>13}"
+    head = f"{'':{width}}{'wall s':>9}{'±':>6}{'CPU s':>9}{'peak MB':>9}{section.rate_unit:>14}{'CPU µs each':>13}"
     base = section.based_on()
     if base:
         head += f"{'wall ×':>8}{'CPU ×':>8}"
+    head += "".join(f"  {heading}" for heading in section.more)
     lines = [section.title, "", head]
     for row in section.figures:
         line = f"{row.name:{width}}{row.wall:9.2f}{row.spread:6.0%}{row.cpu:9.2f}{row.memory:9.0f}"
-        line += f"{row.rate / 1e6:14.3f}{row.cpu_each * 1e6:13.3f}"
+        line += f"{row.rate / 1e6:14.3f}{significant(row.cpu_each * 1e6):>13}"
         if base:
             line += f"{row.wall / base.wall:8.2f}{row.cpu / base.cpu:8.2f}"
+        line += "".join(f"  {texts.get(row.name, ''):>{len(heading)}}" for heading, texts in section.more.items())
         lines.append(line)
+    if section.derived:
+        widths = [max(map(len, column)) for column in zip(*section.derived)]
+        lines += ["", *("  ".join(f"{text:{width}}" for text, width in zip(row, widths)) for row in section.derived)]
     lines += [""] + [f"  {target.show()}" for target in section.targets] + [f"  {note}" for note in section.notes]
     return "\n".join(lines) + "\n"
+
+
+def significant(value):
+    """Three digits that say something."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -6,7 +6,7 @@ import sys
 import time
 
 import servers
-from measure import Figures
+from measure import Figures, as_text
 from section import Section, Target
 from sections import transform
 
@@ -16,15 +16,18 @@ STREAMS = [
 ]
 
 
+CHECKER = servers.ROOT / "scripts/check-order"
+
+
+def events_of(dump, options):
+    return [servers.ETL, "events", "--from", dump, *options]
+
+
 def check(dump, options):
     """What the checker found, and how long both took."""
     started = time.monotonic()
-    events = subprocess.Popen(
-        [servers.ETL, "events", "--from", dump, *options], cwd=transform.JOB, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    checker = subprocess.run(
-        [servers.ROOT / "scripts/check-order"], cwd=transform.JOB, stdin=events.stdout, stdout=subprocess.PIPE, text=True, check=False
-    )
+    events = subprocess.Popen(events_of(dump, options), cwd=transform.JOB, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    checker = subprocess.run([CHECKER], cwd=transform.JOB, stdin=events.stdout, stdout=subprocess.PIPE, text=True, check=False)
     events.stdout.close()
     # Exit code 1 tells of rows in quarantine, of which the sample has some.
     if checker.returncode != 0 or events.wait() not in (0, 1):
@@ -39,7 +42,8 @@ def run(options):
         said, wall = check(dump, stream)
         found.append(said)
         events = int(said.split()[0].replace(",", ""))
-        figures.append(Figures(" ".join(stream), events, wall, float("nan"), float("nan"), 0, 1))
+        command = as_text(f"{as_text(events_of(dump, stream))} | {CHECKER}", transform.JOB)
+        figures.append(Figures(" ".join(stream), events, wall, float("nan"), float("nan"), 0, 1, command=command))
     targets = [Target("different streams among the configurations", len(set(found)), 1, at_least=False)]
     title = f"order: `etl events` at scale {options.transform_scale} through scripts/check-order (most of the time is the checker's)"
     return [Section("order", title, "events", figures, targets=targets, notes=[found[0]])]

@@ -19,6 +19,7 @@ from section import Section, Target
 WINDOW, CHANNELS = 2000, 4
 OF_BARE_MIN = 0.9
 PROJECT = servers.FOLDER / "rabbitmq-project"
+BARE = servers.RELEASE / "examples/bare_publish"
 SETTINGS = '\n[targets.broker]\nurl = "${ETL_BROKER_URL}"\npassword = "${ETL_BROKER_PASSWORD}"\n'
 
 
@@ -26,8 +27,7 @@ class Bare:
     """The broker, and the loop, by the example that has both."""
 
     def __init__(self):
-        command = [servers.RELEASE / "examples/bare_publish"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen([BARE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = self._process.stdout.readline().strip()
 
     def order(self, text):
@@ -39,9 +39,14 @@ class Bare:
         self._process.wait()
 
 
+def environment(port, host):
+    """What the project needs to publish to a virtual host."""
+    return {"ETL_BROKER_URL": f"amqp://guest@127.0.0.1:{port}/{host}", "ETL_BROKER_PASSWORD": "guest"}
+
+
 def etl(port, *arguments):
-    environment = {**os.environ, "ETL_BROKER_URL": f"amqp://guest@127.0.0.1:{port}/ours", "ETL_BROKER_PASSWORD": "guest"}
-    done = subprocess.run([servers.ETL, *arguments], cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    known = {**os.environ, **environment(port, "ours")}
+    done = subprocess.run([servers.ETL, *arguments], cwd=PROJECT, env=known, capture_output=True, text=True, check=False)
     # Exit code 1 tells of rows in quarantine, of which the sample has some.
     if done.returncode not in (0, 1):
         sys.exit(f"bench: {done.stderr}")
@@ -62,27 +67,31 @@ def run(options):
     dump = servers.dump(servers.SAMPLE, options.rabbit_scale)
     make_project()
     bare = Bare()
+    seed = ["seed", "--from", dump, "--to", "broker", "--if-exists", "replace", "--json"]
     ours, plain, messages, size = [], [], 0, 0
     try:
         for number in range(options.rounds):
             measure.tell(f"  round {number + 1} of {options.rounds}: rabbitmq")
             bare.order("host ours")
             etl(bare.port, "topology", "--to", "broker", "--apply")
-            report = json.loads(etl(bare.port, "seed", "--from", dump, "--to", "broker", "--if-exists", "replace", "--json"))
-            report = report["modules"][0]
+            report = json.loads(etl(bare.port, *seed))["modules"][0]
             if not messages:
                 messages = report["taken"]
                 size = bare.order(f"size ours {messages}")
             ours.append(report["seconds"])
             bare.order("host bare")
-            plain.append(float(bare.order(f"publish bare {messages} {size} {WINDOW} {CHANNELS}")))
+            publish = f"publish bare {messages} {size} {WINDOW} {CHANNELS}"
+            plain.append(float(bare.order(publish)))
     finally:
         bare.end()
     measure.tell("")
     unknown = float("nan")
     figures = [
-        Figures(name, messages, statistics.median(walls), unknown, unknown, measure.spread(walls), len(walls))
-        for name, walls in [("bare loop with the same client", plain), ("etl seed", ours)]
+        Figures(name, messages, statistics.median(walls), unknown, unknown, measure.spread(walls), len(walls), command=command)
+        for name, walls, command in [
+            ("bare loop with the same client", plain, f"echo {publish} | {BARE}"),
+            ("etl seed", ours, measure.as_text([servers.ETL, *seed], PROJECT)),
+        ]
     ]
     target = Target("etl seed, of the bare loop", figures[1].rate / figures[0].rate, OF_BARE_MIN)
     title = f"rabbitmq: {messages:,} messages of {size} bytes to a quorum queue, window {WINDOW}, {CHANNELS} channels"

@@ -13,7 +13,6 @@ TABLES = ["Members", "Messages", "Flirts"]
 SCALE = 4
 EVENTS_MIN = 3.0
 MEMORY_MAX = 256
-GROWTH_MAX = 1.2
 
 
 def throughput(dump, *options):
@@ -39,11 +38,5 @@ def run(options):
         Target("M events/s on two threads", two.rate / 1e6, EVENTS_MIN),
         Target("peak memory, all stages", max(row.memory for row in figures.values()), MEMORY_MAX, at_least=False, unit=" MB"),
     ]
-    if options.growth:
-        large = Stage(f"events, 2 threads, scale {10 * scale}", throughput(dump(10 * scale), "2"), 10 * events)
-        grown = measure.interleaved([large], 1)[large.name]
-        grown.work = int(grown.said.split()[0])
-        figures[grown.name] = grown
-        targets.append(Target("memory at ten times the scale, of that at one", grown.memory / two.memory, GROWTH_MAX, at_least=False))
     title = f"transform: rows of {', '.join(TABLES)} at scale {scale} to {events:,} events in one order"
     return [Section("transform", title, "events", list(figures.values()), stages[0].name, targets)]
