@@ -56,12 +56,12 @@ fn trusting(path: &Path) -> io::Result<ClientConfig> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// What to do when no connection could be had because of TLS; none of it passes by itself.
-pub(super) fn help(target: &RabbitTarget, error: &lapin::Error) -> Option<String> {
+/// What to do when no connection could be had because of TLS, and whether it may pass by itself.
+pub(super) fn judge(target: &RabbitTarget, error: &lapin::Error) -> Option<(String, bool)> {
     let ErrorKind::IOError(error) = error.kind() else { return None };
     let (host, port) = (&target.host, target.port);
     let trusted = target.certificates.as_ref().map_or("the system".to_string(), |path| path.display().to_string());
-    Some(match error.get_ref()?.downcast_ref()? {
+    let help = match error.get_ref()?.downcast_ref()? {
         rustls::Error::InvalidCertificate(UnknownIssuer) => format!(
             "{trusted} doesn't trust who signed the broker's certificate; name the file with its authority: \
              ?cacertfile=/path/to/ca.pem"
@@ -74,6 +74,8 @@ pub(super) fn help(target: &RabbitTarget, error: &lapin::Error) -> Option<String
         }
         rustls::Error::InvalidCertificate(_) => "give the broker another certificate".to_string(),
         rustls::Error::InvalidMessage(_) => format!("is port {port} the one for TLS? As a rule that is 5671"),
-        _ => "see the broker's log for why they don't agree on TLS".to_string(),
-    })
+        // A broker that is about to stop breaks handshakes off as well.
+        _ => return Some(("see the broker's log for why they don't agree on TLS".to_string(), true)),
+    };
+    Some((help, false))
 }

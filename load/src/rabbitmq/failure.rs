@@ -73,8 +73,8 @@ pub(super) fn connecting(target: &RabbitTarget, error: &lapin::Error) -> LoadErr
             (help, problem.contains("down"))
         }
         Some(_) => ("see the broker's log for more".to_string(), true),
-        None => match encryption::help(target, error) {
-            Some(help) => (help, false),
+        None => match encryption::judge(target, error) {
+            Some(judged) => judged,
             None if matches!(error.kind(), ErrorKind::ParsingError(_)) => {
                 (format!("what answers at port {} isn't AMQP; if it is TLS, write amqps://", target.port), false)
             }
