@@ -15,6 +15,7 @@ mod quarantine;
 mod rabbitmq;
 mod rabbitmq_faults;
 mod rabbitmq_messages;
+mod rabbitmq_tls;
 mod sample;
 mod seed;
 mod story;

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use etl_fixtures::rabbitmq::PrivateRabbit;
+use etl_fixtures::rabbitmq::{PrivateRabbit, RabbitOptions};
 
 use crate::postgres::{Database, drop_databases};
 use crate::sample::{Ended, sample};
@@ -16,7 +16,8 @@ pub(crate) fn broker() -> &'static PrivateRabbit {
     static BROKER: OnceLock<PrivateRabbit> = OnceLock::new();
     BROKER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rabbitmq");
-        PrivateRabbit::start(&folder, &[], &["max_message_size = 1000000"]).unwrap()
+        let lines = &["max_message_size = 1000000"];
+        PrivateRabbit::start(&folder, &RabbitOptions { lines, tls: true, ..RabbitOptions::default() }).unwrap()
     })
 }
 

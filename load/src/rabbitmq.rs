@@ -13,12 +13,14 @@ mod checkpoint;
 mod connection;
 mod consumer;
 mod declare;
+mod encryption;
 mod envelope;
 mod failure;
 mod routes;
 mod sink;
 mod target;
 pub mod topology;
+mod transport;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use etl_schemas::percent;
 use serde::{Deserialize, Serialize};
 
 use super::{IfPublished, RabbitTarget};
@@ -74,10 +75,9 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Of what is published from a project to an exchange.
     pub(super) fn new(folder: &Path, target: &RabbitTarget, exchange: &str) -> Keeper {
-        let name = format!("{}-{}-{}-{exchange}", target.host, target.port, target.virtual_host);
-        let simple = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        let name: String = name.chars().map(simple).collect();
-        Keeper { path: folder.join(format!("published-{name}.json")) }
+        // Encoded, so that no two of them share a file.
+        let [host, virtual_host] = [&target.host, &target.virtual_host].map(|name| percent::encoded(name));
+        Keeper { path: folder.join(format!("published-{host}-{}-{virtual_host}-{exchange}.json", target.port)) }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -175,6 +175,8 @@ mod tests {
         assert!(refused.contains("mappings changed"), "{refused}");
         assert!(keeper.begin(fingerprints("a"), 2, IfPublished::Fail).is_err());
         assert_eq!(keeper.begin(fingerprints("b"), 2, IfPublished::Replace).unwrap().position, 0);
+        let other = RabbitTarget::parse("amqp://u@h/x_y", None).unwrap();
+        assert_ne!(Keeper::new(folder.path(), &other, "sample").path(), keeper.path());
         keeper.forget().unwrap();
         assert_eq!(keeper.begin(fingerprints("b"), 2, IfPublished::Fail).unwrap().position, 0);
     }

@@ -10,14 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Channel, Connection, ConnectionProperties, Event};
 use secrecy::ExposeSecret;
 use tokio::runtime::{Builder, Runtime};
 
-use super::RabbitTarget;
-use super::failure;
+use super::{RabbitTarget, encryption, failure, transport};
 use crate::LoadError;
 use crate::patience::STEP;
 
@@ -25,9 +23,6 @@ use crate::patience::STEP;
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(10);
 /// Seconds without a sign of life after which a peer counts as gone.
 const HEARTBEAT: u16 = 20;
-/// Where systems keep the certificates they trust.
-const SYSTEM_CERTIFICATES: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// A connection and the runtime that drives it.
 pub(super) struct Link {
@@ -55,12 +50,9 @@ impl Link {
     /// Connects anew; what was open before is gone.
     pub(super) fn connect(&mut self) -> Result<(), LoadError> {
         self.connection = None;
-        let (uri, tls) = (uri(&self.target), tls(&self.target)?);
+        let (uri, tls) = (uri(&self.target), encryption::connector(&self.target)?);
         let properties = ConnectionProperties::default().with_connection_name("etl".into());
-        let connect = async {
-            let runtime = lapin::runtime::default_runtime()?;
-            Connection::connect_uri_with_config(uri, properties, tls, runtime).await
-        };
+        let connect = transport::connect(uri, tls, properties);
         let connected =
             self.runtime.block_on(async { tokio::time::timeout(CONNECT_TIME_MAX, connect).await }).unwrap_or_else(
                 |_| Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within ten seconds").into()),
@@ -171,23 +163,5 @@ fn uri(target: &RabbitTarget) -> AMQPUri {
         },
         vhost: target.virtual_host.clone(),
         query: AMQPQueryString { heartbeat: Some(HEARTBEAT), ..AMQPQueryString::default() },
-    }
-}
-
-/// The certificates to trust: the URL's, else the system's.
-fn tls(target: &RabbitTarget) -> Result<OwnedTLSConfig, LoadError> {
-    if !target.tls {
-        return Ok(OwnedTLSConfig::default());
-    }
-    let system = || SYSTEM_CERTIFICATES.iter().map(std::path::PathBuf::from).find(|path| path.exists());
-    let Some(path) = target.certificates.clone().or_else(system) else {
-        return Err(LoadError::Target {
-            problem: "this system keeps no certificates where they are looked for".to_string(),
-            help: "name a file of them: amqps://user@host/vhost?cacertfile=/path/to/ca.pem".to_string(),
-        });
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(OwnedTLSConfig { identity: None, cert_chain: Some(text) }),
-        Err(source) => Err(LoadError::Read { path, source }),
     }
 }

@@ -5,6 +5,8 @@
 //! go, the database with it, so that a consumer that stands by may go on; the next session begins at the checkpoint.
 
 mod chain;
+mod loading;
+mod misfits;
 mod session;
 mod unacknowledged;
 

@@ -2,7 +2,7 @@
 
 use lapin::ErrorKind;
 
-use super::RabbitTarget;
+use super::{RabbitTarget, encryption};
 use crate::LoadError;
 
 /// AMQP's reply codes.
@@ -73,8 +73,14 @@ pub(super) fn connecting(target: &RabbitTarget, error: &lapin::Error) -> LoadErr
             (help, problem.contains("down"))
         }
         Some(_) => ("see the broker's log for more".to_string(), true),
-        None if problem.contains("ertificate") => ("check the URL's `cacertfile`, or the broker's".to_string(), false),
-        None => ("is RabbitMQ running, and are host and port right?".to_string(), true),
+        None => match encryption::judge(target, error) {
+            Some(judged) => judged,
+            None if matches!(error.kind(), ErrorKind::ParsingError(_)) => {
+                (format!("what answers at port {} isn't AMQP; if it is TLS, write amqps://", target.port), false)
+            }
+            None if target.tls => ("is RabbitMQ running, and are host and port right?".to_string(), true),
+            None => ("is RabbitMQ running, are host and port right, or is that port for amqps://?".to_string(), true),
+        },
     };
     LoadError::Connect { server: target.to_string(), problem, help, may_pass }
 }

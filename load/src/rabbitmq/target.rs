@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use etl_schemas::diagnostic::did_you_mean;
+use etl_schemas::percent;
 use secrecy::SecretString;
 
 use crate::LoadError;
@@ -85,7 +86,8 @@ impl fmt::Display for RabbitTarget {
         let RabbitTarget { tls, user, host, port, virtual_host, .. } = self;
         let scheme = if *tls { "amqps" } else { "amqp" };
         let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-        write!(f, "{scheme}://{user}@{host}:{port}/{}", virtual_host.replace('/', "%2F"))
+        let (user, virtual_host) = (percent::encoded(user), percent::encoded(virtual_host));
+        write!(f, "{scheme}://{user}@{host}:{port}/{virtual_host}")
     }
 }
 
@@ -103,8 +105,9 @@ mod tests {
     #[test]
     fn urls_are_read() {
         assert_eq!(parsed("amqp://etl@mq.example"), "amqp://etl@mq.example:5672/%2F");
-        assert_eq!(parsed("amqps://a%40b@[::1]/live"), "amqps://a@b@[::1]:5671/live");
+        assert_eq!(parsed("amqps://a%40b@[::1]/live"), "amqps://a%40b@[::1]:5671/live");
         assert_eq!(parsed("amqps://etl@h:1/x%2Fy?cacertfile=/ca.pem"), "amqps://etl@h:1/x%2Fy");
+        assert_eq!(parsed("amqp://etl@h/tv%C3%A5%20100%25"), "amqp://etl@h:5672/tv%C3%A5%20100%25");
     }
 
     #[test]

@@ -1,68 +1,43 @@
 //! One session: a channel, a consumer on it, and the database, from the checkpoint on.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use etl_schemas::event::{EventBatch, EventHeader};
 use etl_schemas::ticks::Ticks;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Consumer};
 
-use super::chain::{Chain, Offered};
+use super::chain::Offered;
+use super::loading::{Loading, Message};
 use super::unacknowledged::Unacknowledged;
 use super::{Job, OpenSink, Totals};
 use crate::LoadError;
 use crate::module::QueueKind;
-use crate::postgres::StreamFingerprint;
 use crate::rabbitmq::connection::Link;
 use crate::rabbitmq::envelope::{Envelope, Reader};
 use crate::rabbitmq::topology::short;
-use crate::sink::{EVERYTHING, Sink, SinkReport};
+use crate::sink::{EVERYTHING, SinkReport};
 
 /// How long more deliveries are waited for before what has come is committed.
 const LINGER: Duration = Duration::from_millis(100);
-/// How long what has come may lie uncommitted while more comes.
-const AGE_MAX: Duration = Duration::from_secs(1);
-/// How many bytes of events may lie uncommitted.
-const BYTES_MAX: usize = 16 << 20;
 /// Deliveries taken at a time.
 const GULP: usize = 1_000;
 
 /// How a session ended well: the sink's report, if a message came at all.
 pub(super) struct Ended(pub(super) Option<SinkReport>);
 
-/// A message on its way through the chain.
-struct Message {
-    envelope: Envelope,
-    delivery: Delivery,
-}
-
-/// The database, opened by the first message, and what was taken for it and isn't written yet.
-struct Loading {
-    sink: Box<dyn Sink>,
-    stream: StreamFingerprint,
-    chain: Chain<Message>,
-    /// Up to where the sink was given everything.
-    written: u64,
-    events: Vec<(u64, EventHeader)>,
-    arena: Vec<u8>,
-    /// When the first of them came.
-    since: Instant,
-}
-
 pub(super) struct Session<'a> {
-    job: &'a Job<'a>,
-    link: &'a Link,
-    totals: &'a mut Totals,
+    pub(super) job: &'a Job<'a>,
+    pub(super) link: &'a Link,
+    pub(super) totals: &'a mut Totals,
     reader: Reader<'a>,
-    channel: Channel,
+    pub(super) channel: Channel,
     consumer: Consumer,
     unacknowledged: Unacknowledged,
-    loading: Option<Loading>,
+    pub(super) loading: Option<Loading>,
 }
 
 impl<'a> Session<'a> {
@@ -226,69 +201,5 @@ impl<'a> Session<'a> {
         self.totals.commits += 1;
         self.acknowledge(EVERYTHING)?;
         Ok(report)
-    }
-
-    /// Messages that fill all that the broker hands out, and wait for one that can't come then.
-    fn check_stuck(&self) -> Result<(), LoadError> {
-        let Some(loading) = &self.loading else { return Ok(()) };
-        if loading.chain.waiting() < usize::from(self.job.options.prefetch) {
-            return Ok(());
-        }
-        let at = loading.chain.at();
-        Err(LoadError::Broker {
-            broker: self.job.target.to_string().into(),
-            doing: format!("consuming `{}`", self.job.module.name),
-            problem: format!("{} messages wait for the event that follows event {at}", loading.chain.waiting()),
-            help:
-                "raise --prefetch above the publisher's --window; if it doesn't help, that message was lost: publish \
-                   anew with --if-exists replace"
-                    .to_string(),
-            may_pass: false,
-        })
-    }
-
-    /// A message that isn't ours goes to the dead letters.
-    fn bury(&mut self, delivery: &Delivery, reason: &str) -> Result<(), LoadError> {
-        let id = delivery.properties.message_id().as_ref().map_or("without an id", |id| id.as_str());
-        tracing::warn!("{}: message {id} goes to `{}`: {reason}", self.job.module.name, self.job.topology.dead);
-        self.totals.dead += 1;
-        let reject = self.channel.basic_reject(delivery.delivery_tag, BasicRejectOptions { requeue: false });
-        self.link.run("rejecting a message", reject)
-    }
-
-    fn unreadable(&self, delivery: &Delivery, reason: &str) -> LoadError {
-        let id = delivery.properties.message_id().as_ref().map_or("?", |id| id.as_str());
-        LoadError::Broker {
-            broker: self.job.target.to_string().into(),
-            doing: format!("consuming `{}`", self.job.module.name),
-            problem: format!("message {id} can't be taken: {reason}"),
-            help: "use the project that published it, or purge the queue and publish anew".to_string(),
-            may_pass: false,
-        }
-    }
-}
-
-impl Loading {
-    fn new(sink: Box<dyn Sink>, stream: StreamFingerprint) -> Loading {
-        let at = sink.durable_position();
-        let (chain, since) = (Chain::new(at), Instant::now());
-        Loading { sink, stream, chain, written: at, events: Vec::new(), arena: Vec::new(), since }
-    }
-
-    fn is_due(&self) -> bool {
-        !self.events.is_empty() && (self.since.elapsed() >= AGE_MAX || self.arena.len() >= BYTES_MAX)
-    }
-
-    /// Hands what was taken to the sink, as a batch that covers everything up to `to`; says whether there was anything.
-    fn write(&mut self, job: &Job<'_>, to: u64, ends_at: Ticks) -> Result<bool, LoadError> {
-        if to <= self.written {
-            return Ok(false);
-        }
-        let arena = Arc::new(std::mem::take(&mut self.arena));
-        let events = std::mem::take(&mut self.events);
-        let batch = EventBatch::sparse(job.catalog.clone(), self.written + 1..=to, ends_at, events, vec![arena]);
-        self.sink.write(&Arc::new(batch))?;
-        self.written = to;
-        Ok(true)
     }
 }
