@@ -16,7 +16,7 @@ fn the_demo_ends_with_its_tables_and_leaves_project_and_dump() {
     {
         assert!(first.stdout.contains(part), "`{part}` is missing in:\n{}", first.stdout);
     }
-    for made in ["project/etl.toml", "dump/manifest.json", "postgres/data/PG_VERSION"] {
+    for made in ["project/etl.toml", "dump/manifest.json", "postgres/log"] {
         assert!(folder.join(made).exists(), "{made}");
     }
     // A second one replaces the first.

@@ -51,12 +51,26 @@ impl Trial {
         command
     }
 
+    /// Starts a loader, and waits until it has reached the server: one that finds nobody there says so and ends.
+    fn start(&self) -> Child {
+        let server = Database::connect(&self.server.url(), "postgres");
+        let newest = "SELECT coalesce(max(extract(epoch FROM backend_start) * 1e6), 0)::bigint FROM pg_stat_activity
+                      WHERE application_name = 'etl'";
+        let before = server.number(newest);
+        let said = std::fs::File::create(log()).unwrap();
+        let mut seed = self.seed().stdout(Stdio::null()).stderr(said).spawn().unwrap();
+        while server.number(newest) <= before && seed.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        seed
+    }
+
     fn strike(&mut self, seed: &mut Child, kind: usize) {
         match kind {
             0 => {
                 seed.kill().unwrap();
                 seed.wait().unwrap();
-                *seed = start(&mut self.seed());
+                *seed = self.start();
             }
             1 => self.server.crash_and_restart().unwrap(),
             2 => {
@@ -82,8 +96,10 @@ impl Trial {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.met_full_disk += usize::from(said() > before);
+        // What is removed while it is open keeps its place.
+        drop(file);
         std::fs::remove_file(&ballast).unwrap();
-        if !Database::answers(&self.server.url()) {
+        if Database::try_connect(&self.server.url(), "postgres").is_err() {
             self.server.crash_and_restart().unwrap();
         }
     }
@@ -95,18 +111,11 @@ impl Trial {
 
     /// Longer than a loader waits for it at a time.
     fn hold_a_lock(&self) {
-        let exists = Database::connect(&self.server.url(), "postgres").exists("shaken_profile");
-        if exists {
-            let profile = Database::connect(&self.server.url(), "shaken_profile");
-            // A table that isn't there yet can't be locked, and then the fault is only a pause.
+        // Where database or table aren't there yet, the fault is only a pause.
+        if let Ok(profile) = Database::try_connect(&self.server.url(), "shaken_profile") {
             profile.try_run("BEGIN; LOCK TABLE etl.checkpoint; SELECT pg_sleep(11); COMMIT");
         }
     }
-}
-
-fn start(command: &mut Command) -> Child {
-    let said = std::fs::File::create(log()).unwrap();
-    command.stdout(Stdio::null()).stderr(said).spawn().unwrap()
 }
 
 /// What the last loader said.
@@ -162,7 +171,7 @@ fn faults_of_every_kind_leave_the_same_tables_as_none() {
         Trial { disk, server, proxy, project: sample().project_with_prefix("shaken"), random: 1, met_full_disk: 0 };
     let mut struck = [0; 5];
     while struck.iter().sum::<usize>() < faults {
-        let mut seed = start(&mut trial.seed());
+        let mut seed = trial.start();
         while struck.iter().sum::<usize>() < faults {
             let pause = trial.below(whole.as_millis() as u64 / 4 + 1);
             std::thread::sleep(Duration::from_millis(pause));

@@ -10,14 +10,19 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) fn connect(url: &str, name: &str) -> Database {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let url = format!("{}/{name}", url.trim_end_matches('/'));
-        let (client, connection) = runtime.block_on(tokio_postgres::connect(&url, NoTls)).unwrap();
-        runtime.spawn(connection);
-        Database { runtime, client }
+        Database::try_connect(url, name).unwrap()
     }
 
-    /// Every table of schema `public`, partitions with the one they belong to, with its number of rows and a checksum over its ordered rows.
+    pub(crate) fn try_connect(url: &str, name: &str) -> Result<Database, tokio_postgres::Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let url = format!("{}/{name}", url.trim_end_matches('/'));
+        let (client, connection) = runtime.block_on(tokio_postgres::connect(&url, NoTls))?;
+        runtime.spawn(connection);
+        Ok(Database { runtime, client })
+    }
+
+    /// Every table of schema `public`, partitions with the one they belong to, with its number of rows and a checksum over
+    /// its ordered rows.
     pub(crate) fn checksums(&self) -> Vec<(String, i64, String)> {
         let names = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
                      AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1";
@@ -40,18 +45,6 @@ impl Database {
     pub(crate) fn number(&self, sql: &str) -> i64 {
         let text = format!("SELECT (x.n)::bigint FROM ({sql}) AS x (n)");
         self.runtime.block_on(self.client.query_one(&text, &[])).unwrap().get(0)
-    }
-
-    /// Whether the server has a database of this name.
-    pub(crate) fn exists(&self, database: &str) -> bool {
-        let select = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
-        self.runtime.block_on(self.client.query_one(select, &[&database])).unwrap().get(0)
-    }
-
-    /// Whether the server takes connections.
-    pub(crate) fn answers(url: &str) -> bool {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(tokio_postgres::connect(&format!("{url}/postgres"), NoTls)).is_ok()
     }
 
     /// Runs what may fail.

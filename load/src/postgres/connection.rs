@@ -57,6 +57,7 @@ impl Connection {
         })?;
         let broken = Arc::new(OnceLock::new());
         let client = runtime.block_on(connect(target, database, broken.clone()))?;
+        target.has_let_in();
         let connection = Connection { runtime, client, database: database.to_string(), generation: LIVE, broken };
         connection.run("setting up the session", connection.client.batch_execute(SESSION))?;
         Ok(connection)

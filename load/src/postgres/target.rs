@@ -4,6 +4,8 @@
 //! URL is a secret, and no part of a URL that could hold one stands in an error.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use etl_schemas::diagnostic::did_you_mean;
 use secrecy::SecretString;
@@ -22,6 +24,8 @@ pub struct PostgresTarget {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) password: Option<SecretString>,
+    /// Shared with all that this target is handed to.
+    answered: Arc<AtomicBool>,
 }
 
 impl PostgresTarget {
@@ -34,7 +38,17 @@ impl PostgresTarget {
             return refuse("the target's URL names a database", "leave it out: each module has a database of its own");
         }
         settings.into_iter().try_for_each(check_setting)?;
-        Ok(PostgresTarget { user, host, port, password })
+        Ok(PostgresTarget { user, host, port, password, answered: Arc::default() })
+    }
+
+    /// Somebody was let in.
+    pub(super) fn has_let_in(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anybody was ever let in: URL and password are right, so faults from then on may pass.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 }
 

@@ -3,7 +3,10 @@
 //! In: a topology. Out: what is there, what is missing and what differs. AMQP can tell whether a queue exists and whether it
 //! is declared alike; it can't list bindings, so those are only made. Nothing is ever deleted or changed.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -14,6 +17,10 @@ use super::connection::Link;
 use super::failure;
 use super::topology::{Topology, short};
 use crate::LoadError;
+use crate::patience::Patience;
+
+/// How long a broker that is there, but fails us, is waited for.
+const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Something of the topology, and how it stands with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +33,13 @@ pub struct Declared {
     pub kind: &'static str,
     /// How it is on the broker.
     pub state: State,
+}
+
+impl Declared {
+    /// Tells it from all others.
+    fn key(&self) -> String {
+        format!("{} {}", self.what, self.name)
+    }
 }
 
 /// How something is on the broker.
@@ -50,7 +64,7 @@ pub fn inspect(
     topology: &Topology,
     stop: &'static AtomicBool,
 ) -> Result<Vec<Declared>, LoadError> {
-    Declaring { link: &Link::open(target, stop)?, apply: false }.all(topology)
+    patiently(target, stop, |link| Declaring { link, apply: false }.all(topology))
 }
 
 /// Declares what is missing, and binds. When anything differs, nothing is declared.
@@ -62,20 +76,49 @@ pub fn apply(
     topology: &Topology,
     stop: &'static AtomicBool,
 ) -> Result<Vec<Declared>, LoadError> {
-    let link = Link::open(target, stop)?;
-    let found = Declaring { link: &link, apply: false }.all(topology)?;
-    if found.iter().any(|declared| matches!(declared.state, State::Differs(_))) {
-        return Ok(found);
-    }
-    let mut made = Declaring { link: &link, apply: true }.all(topology)?;
-    for (declared, before) in made.iter_mut().zip(found) {
-        if before.state == State::Missing {
+    // What a broken attempt has made is missing no longer in the next.
+    let missing: RefCell<BTreeSet<String>> = RefCell::default();
+    patiently(target, stop, |link| {
+        let found = Declaring { link, apply: false }.all(topology)?;
+        if found.iter().any(|declared| matches!(declared.state, State::Differs(_))) {
+            return Ok(found);
+        }
+        let names =
+            found.into_iter().filter(|declared| declared.state == State::Missing).map(|declared| declared.key());
+        missing.borrow_mut().extend(names);
+        let mut made = Declaring { link, apply: true }.all(topology)?;
+        for declared in made.iter_mut().filter(|declared| missing.borrow().contains(&declared.key())) {
             declared.state = State::Made;
         }
+        Declaring { link, apply: true }.bind(topology)?;
+        Ok(made)
+    })
+}
+
+/// Works on a connection. A broker that can't be reached is told at once; what may pass on an open connection is waited
+/// out for a while, on a new one: a broker that is short of time gives up on what it was asked with an internal error.
+fn patiently<T>(
+    target: &RabbitTarget,
+    stop: &'static AtomicBool,
+    work: impl Fn(&Link) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
+    let (mut link, mut patience) = (Link::open(target, stop)?, Patience::default());
+    loop {
+        let mut error = match work(&link) {
+            Ok(done) => {
+                link.close();
+                return Ok(done);
+            }
+            Err(error) => error,
+        };
+        loop {
+            patience.wait("topology", error, PATIENCE_MAX, stop)?;
+            match link.connect() {
+                Ok(()) => break,
+                Err(next) => error = next,
+            }
+        }
     }
-    Declaring { link: &link, apply: true }.bind(topology)?;
-    link.close();
-    Ok(made)
 }
 
 /// That the queues are there, for who publishes or consumes: what is missing or differs is an error.

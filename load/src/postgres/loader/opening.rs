@@ -32,7 +32,7 @@ const SESSION: [(&str, &str); 4] = [
 /// A checkpoint, and everything planned against the tables that it belongs to.
 type Ready = (Checkpoint, Plans);
 
-/// A server that can't be reached at all is told at once; one that goes away after it was reached is waited for.
+/// A server that can't be reached at all is told at once; one that goes away after it has let somebody in is waited for.
 pub(super) fn open(
     target: &PostgresTarget,
     module: &Module,
@@ -40,10 +40,12 @@ pub(super) fn open(
     stream: &StreamFingerprint,
     options: &PostgresOptions,
 ) -> Result<PostgresSink, LoadError> {
-    let (mut patience, mut reached) = (Patience::default(), false);
+    let mut patience = Patience::default();
     loop {
-        match try_to_open(target, module, catalog, stream, options, &mut reached) {
-            Err(error) if reached => patience.wait(&module.name, error, options.retry_time_max, options.stop)?,
+        match try_to_open(target, module, catalog, stream, options) {
+            Err(error) if target.has_answered() => {
+                patience.wait(&module.name, error, options.retry_time_max, options.stop)?;
+            }
             opened => return opened,
         }
     }
@@ -55,7 +57,6 @@ fn try_to_open(
     catalog: &Arc<EventCatalog>,
     stream: &StreamFingerprint,
     options: &PostgresOptions,
-    reached: &mut bool,
 ) -> Result<PostgresSink, LoadError> {
     let opened = Instant::now();
     let database = format!("{}{}", options.database_prefix, module.name);
@@ -64,7 +65,6 @@ fn try_to_open(
         return Err(database::refused(&database, "a database's name has at most 63 bytes", help));
     }
     let server = database::reach(target)?;
-    *reached = true;
     let (mut connection, content) = database::open(&server, target, &database, options.if_exists)?;
     drop(server);
     let generation = if content == Content::Live { NEXT } else { LIVE };
