@@ -64,8 +64,12 @@ pub struct Progress {
 
 /// A block on its way takes about four times its size: content, arenas, entries.
 const BLOCK_BYTES_ON_THE_WAY: usize = 4 << 20;
-/// Pending events get at least this much, however little memory is given.
+/// Pending events get at least this much, however little memory is given ...
 const MERGE_BYTES_LEAST: usize = 1 << 20;
+/// ... and beyond this no more than a share of it: most of those that wait, wait long, and come back from the disk in order
+/// at little cost.
+const MERGE_BYTES_USUAL: usize = 96 << 20;
+const MERGE_SHARE: usize = 5;
 
 /// The ordered events of a dump. Dropping it early ends its threads and removes its spill files.
 pub struct EventStream {
@@ -116,7 +120,8 @@ pub fn seek(
     let observer_bytes =
         if source.causality.watches() { (options.memory_bytes / 8).clamp(1 << 20, 64 << 20) } else { 0 };
     let taken = source.lookups.bytes() + observer_bytes + 2 * options.threads.max(1) * BLOCK_BYTES_ON_THE_WAY;
-    let budget_bytes = options.memory_bytes.saturating_sub(taken).max(MERGE_BYTES_LEAST);
+    let most = MERGE_BYTES_USUAL.max(options.memory_bytes / MERGE_SHARE);
+    let budget_bytes = options.memory_bytes.saturating_sub(taken).clamp(MERGE_BYTES_LEAST, most);
     let mut folder = SpillFolder::create(&options.work_folder)?;
     let keys = KeyCheck::create(&source.program, &source.parts, &mut folder)?;
     let account = Account::new(&source.program, &source.dump, options)?;

@@ -58,7 +58,7 @@ impl Merge {
         Merge {
             folder,
             budget_bytes,
-            frame_bytes: (budget_bytes / (2 * SPILLS_MAX)).clamp(16 << 10, 256 << 10),
+            frame_bytes: (budget_bytes / (8 * SPILLS_MAX)).clamp(16 << 10, 256 << 10),
             runs: Vec::new(),
             runs_bytes: 0,
             spills: Vec::new(),
@@ -108,9 +108,10 @@ impl Merge {
         }
     }
 
-    /// Half of the budget is the runs', half the loaded frames', whose size follows from it.
+    /// An eighth of the budget is the loaded frames', whose size follows from it; what is kept when the others go to disk
+    /// takes another; three quarters are the runs'.
     fn is_full(&self) -> bool {
-        self.runs.len() > RUNS_MAX || self.runs_bytes > self.budget_bytes / 2
+        self.runs.len() > RUNS_MAX || self.runs_bytes > self.budget_bytes / 4 * 3
     }
 
     /// How many events are due, counted as far as the answer needs.
