@@ -50,6 +50,7 @@ def transforms(scales):
 
 def loads(scales):
     """One module's messages; on disk is its database."""
+    postgres.make_modules()
     with servers.postgres() as url:
         ask = lambda query: int(postgres.psql(url, "bench_one", query))
         for scale in scales:
