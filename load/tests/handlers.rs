@@ -156,11 +156,12 @@ fn handlers_are_checked_before_the_load() {
           |                             ^"#]]
     .assert_eq(&opened("[on.Sent]\nsql = \"sent.sql\"\n", "SELECT 'å';\nINSERT INTO seen (n) SELECT m FROM sent"));
     expect![[r#"
-        m/module.toml:3:7: ERROR 0A000: COMMIT is not allowed in an SQL function
+        m/sent.sql:2:1: ERROR 0A000: EXECUTE of transaction commands is not implemented
           |
-        3 | sql = "sent.sql"
-          |       ^^^^^^^^^^"#]]
-    .assert_eq(&opened("[on.Sent]\nsql = \"sent.sql\"\n", "COMMIT"));
+        2 | COMMIT
+          | ^^^^^^
+          = leave BEGIN and COMMIT out: handlers run within a transaction of the loader"#]]
+    .assert_eq(&opened("[on.Sent]\nsql = \"sent.sql\"\n", "SELECT 1;\nCOMMIT"));
     expect![[r#"
         m/module.toml:3:7: the staged events are called `seen`, and so is a table of the module
           |

@@ -6,15 +6,16 @@
 
 mod call;
 mod event_table;
+mod sql;
 mod statement;
 
 use etl_schemas::event::EventType;
 use tokio_postgres::Statement;
 
 use self::event_table::EventTable;
+use self::sql::HandlerScript;
 use super::catalog::TableColumn;
 use super::connection::Connection;
-use super::loader::script::place;
 use super::plan::RowPlan;
 use super::quoted;
 use super::stages::{Stages, Step};
@@ -49,13 +50,6 @@ pub(super) struct Builder<'a> {
     scripts: Vec<HandlerScript>,
 }
 
-/// A handler in SQL, as the server knows it and as people do.
-struct HandlerScript {
-    /// The temporary function: `on_message_sent`.
-    function: String,
-    script: Script,
-}
-
 /// The steps of the open transaction, and the function that takes them.
 pub(super) struct Staging {
     pub(super) stages: Stages,
@@ -88,35 +82,11 @@ impl<'a> Builder<'a> {
         );
         let doing = format!("making the view `{view}` of staged events");
         self.connection.run(&doing, self.connection.client.batch_execute(&create))?;
-        self.scripts.push(HandlerScript { function: format!("on_{view}"), script: script.clone() });
-        let function = quoted(&format!("on_{view}"));
-        let mut quotes = "$handler$".to_string();
-        while script.text.contains(&quotes) {
-            quotes.insert(1, 'x');
-        }
-        let before = format!("CREATE FUNCTION pg_temp.{function}() RETURNS void LANGUAGE sql AS {quotes}");
-        let create = format!("{before}{}{quotes}", script.text);
-        let doing = format!("checking {}", script.path.display());
-        self.connection
-            .run(&doing, self.connection.client.batch_execute(&create))
-            .map_err(|error| place(error, script, before.chars().count()))?;
-        self.try_on_no_events(handler, &function)?;
-        self.actions.push(format!("PERFORM pg_temp.{function}();"));
+        let sql = HandlerScript::create(self.connection, &view, script)?;
+        sql.try_on_no_events(self.connection, self.module, handler)?;
+        self.actions.push(sql.action());
+        self.scripts.push(sql);
         self.staged(handler, event_type, &table, false)
-    }
-
-    /// Runs the handler once on no events, and takes back whatever it did: some errors show only then.
-    fn try_on_no_events(&self, handler: &Handler, function: &str) -> Result<(), LoadError> {
-        let run = format!(
-            "SAVEPOINT trial; SET LOCAL etl.stage = 0; SELECT pg_temp.{function}();
-             ROLLBACK TO SAVEPOINT trial; RELEASE SAVEPOINT trial"
-        );
-        match self.connection.run("trying a handler on no events", self.connection.client.batch_execute(&run)) {
-            Err(LoadError::Postgres { problem, error, .. }) if error.as_db_error().is_some() => {
-                Err(LoadError::Invalid(vec![self.module.at_handler(handler, problem)]))
-            }
-            other => other,
-        }
     }
 
     /// A table of the view's name would be hidden by it, and writing to it would go astray.
@@ -221,14 +191,16 @@ impl<'a> Builder<'a> {
             "CREATE FUNCTION pg_temp.etl_walk(stages integer[], places integer[]) RETURNS void
              LANGUAGE plpgsql AS $walk$
              #variable_conflict use_column
-             DECLARE stage integer; etl_event record;
+             DECLARE stage integer; etl_event record; calls bigint := 0; plans_last bigint := {};
              BEGIN
+                 DISCARD PLANS;
                  FOR step IN 1 .. cardinality(places) LOOP
                      stage := stages[step];
                      PERFORM set_config('etl.stage', stage::text, true);
                      CASE places[step] {} END CASE;
                  END LOOP;
              END $walk$",
+            call::PLANS_LAST,
             whens.join("\n")
         );
         let doing = "making the function that runs the handlers";
@@ -268,15 +240,11 @@ impl Staging {
 
     /// The handler's file and line that the server was at, by the context of its error.
     fn place(&self, error: &tokio_postgres::Error) -> Option<String> {
-        let context = error.as_db_error()?.where_()?;
-        for HandlerScript { function, script } in &self.scripts {
-            let Some((_, behind)) = context.split_once(&format!("\"{function}\"")) else { continue };
-            let digits: String = behind.lines().next()?.chars().filter(char::is_ascii_digit).collect();
-            let line = digits.parse().ok().and_then(|statement| statement::line_of(&script.text, statement));
-            let line = line.map(|line| format!(":{line}")).unwrap_or_default();
-            return Some(format!("running {}{line}", script.path.display()));
+        if let Some(place) = self.scripts.iter().find_map(|script| script.place(error)) {
+            return Some(format!("running {place}"));
         }
         // A call: what the server says of the function that it was in.
-        context.lines().next().map(|function| format!("running the handlers, in {function}"))
+        let function = error.as_db_error()?.where_()?.lines().next()?;
+        Some(format!("running the handlers, in {function}"))
     }
 }

@@ -12,6 +12,11 @@ use crate::module::{Handler, Module, ObjectName};
 use crate::postgres::connection::Connection;
 use crate::postgres::quoted;
 
+/// After so many calls in a transaction plans are made anew, and again whenever there have been as many times more. A
+/// function keeps the plans of its first calls, and where those found its tables empty, they read all of a table for
+/// each of the fifty thousand that follow.
+pub(super) const PLANS_LAST: u32 = 16;
+
 /// A parameter that an event's field fills.
 pub(super) struct Parameter {
     pub(super) name: String,
@@ -59,7 +64,14 @@ pub(super) fn in_order(calls: &[Call]) -> String {
         format!("WHEN {index} THEN PERFORM {expression} FROM pg_temp.{staged} e WHERE e.ctid = etl_event.place;")
     });
     format!(
-        "FOR etl_event IN {} ORDER BY 1 LOOP CASE etl_event.kind {} END CASE; END LOOP;",
+        "FOR etl_event IN {} ORDER BY 1 LOOP
+             CASE etl_event.kind {} END CASE;
+             calls := calls + 1;
+             IF calls = plans_last THEN
+                 DISCARD PLANS;
+                 plans_last := plans_last * {PLANS_LAST};
+             END IF;
+         END LOOP;",
         events.collect::<Vec<_>>().join(" UNION ALL "),
         whens.collect::<Vec<_>>().join(" ")
     )

@@ -1,28 +1,32 @@
-//! Where the statements of a script begin, so that an error says a line where the server only counts statements.
+//! The statements of a script, parted as the server does.
 
-/// The line, from 1, of the statement with this number, from 1. `None` where the script has fewer.
-pub(super) fn line_of(script: &str, number: usize) -> Option<usize> {
+use std::ops::Range;
+
+/// A text in SQL that has no line breaks, whatever the server's settings of quotes.
+pub(super) fn on_one_line(text: &str) -> String {
+    let text = text.replace('\\', r"\\").replace('\'', "''").replace('\n', r"\n").replace('\r', r"\r");
+    format!("E'{text}'")
+}
+
+/// The statements of a script, as bytes of it: each from its first word to its semicolon or the script's end. What lies
+/// between them is left out, as are statements of nothing.
+pub(super) fn statements(script: &str) -> Vec<Range<usize>> {
     let bytes = script.as_bytes();
-    let (mut at, mut begun) = (0, 0);
-    let mut within = false;
+    let mut found = Vec::new();
+    let (mut at, mut begun) = (0, None);
     while at < bytes.len() {
-        let next = match bytes[at] {
+        at = match bytes[at] {
             byte if byte.is_ascii_whitespace() => at + 1,
             b'-' if bytes[at..].starts_with(b"--") => behind(script, at, "\n"),
             b'/' if bytes[at..].starts_with(b"/*") => behind_comment(bytes, at),
             b';' => {
-                within = false;
+                found.extend(begun.take().map(|start| start..at));
                 at + 1
             }
             byte => {
-                if !within {
-                    within = true;
-                    begun += 1;
-                    if begun == number {
-                        return Some(1 + script[..at].matches('\n').count());
-                    }
-                }
+                begun.get_or_insert(at);
                 match byte {
+                    b'\'' if is_escaped(bytes, at) => behind_escaped(bytes, at + 1),
                     // A doubled quote ends one text and begins another at once, which comes to the same.
                     b'\'' => behind(script, at + 1, "'"),
                     b'"' => behind(script, at + 1, "\""),
@@ -31,9 +35,28 @@ pub(super) fn line_of(script: &str, number: usize) -> Option<usize> {
                 }
             }
         };
-        at = next;
     }
-    None
+    found.extend(begun.map(|start| start..bytes.len()));
+    found
+}
+
+/// Whether the quote opens a text with backslashes, `E'...'`.
+fn is_escaped(bytes: &[u8], quote: usize) -> bool {
+    let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..);
+    let word = bytes[..quote].iter().rev().take_while(is_word).count();
+    word == 1 && bytes[quote - 1].eq_ignore_ascii_case(&b'e')
+}
+
+/// Behind the text that lies around `at`, in which a backslash takes away the meaning of what follows it.
+fn behind_escaped(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'\'' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
 }
 
 /// Behind the next `end` from `at`, or at the script's end.
@@ -73,12 +96,26 @@ fn behind_dollar_quotes(script: &str, at: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn texts(script: &str) -> Vec<&str> {
+        statements(script).into_iter().map(|range| &script[range]).collect()
+    }
+
     #[test]
-    fn statements_are_counted_as_the_server_does() {
+    fn statements_are_parted_as_the_server_does() {
         let script =
             "-- one; two\nSELECT ';', \";\" /* ; /* ; */ ; */;\n\n;SELECT $a$ ; $$ ; $a$,\n $1;\nSELECT 'å''';";
-        assert_eq!([1, 2, 3, 4].map(|number| line_of(script, number)), [Some(2), Some(4), Some(6), None]);
-        assert_eq!(line_of("SELECT 'never ends; SELECT 1", 2), None);
-        assert_eq!(line_of("/* never ends; SELECT 1", 1), None);
+        let expected = ["SELECT ';', \";\" /* ; /* ; */ ; */", "SELECT $a$ ; $$ ; $a$,\n $1", "SELECT 'å'''"];
+        assert_eq!(texts(script), expected);
+        assert_eq!(texts("SELECT 'never ends; SELECT 1"), ["SELECT 'never ends; SELECT 1"]);
+        assert!(texts("/* never ends; SELECT 1").is_empty());
+        assert!(texts(" ;; ").is_empty());
+    }
+
+    #[test]
+    fn backslashes_count_in_escaped_texts_alone() {
+        assert_eq!(texts(r"SELECT E'\';'; SELECT 1"), [r"SELECT E'\';'", "SELECT 1"]);
+        assert_eq!(texts(r"SELECT '\'; SELECT 1"), [r"SELECT '\'", "SELECT 1"]);
+        assert_eq!(texts(r"SELECT 'a' LIKE'\'; SELECT 1"), [r"SELECT 'a' LIKE'\'", "SELECT 1"]);
+        assert_eq!(texts(r"SELECT e'\"), [r"SELECT e'\"]);
     }
 }
