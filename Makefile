@@ -1,6 +1,6 @@
 # Two commands for a newcomer: `make demo` shows all of it, `make test` proves it. Both install what is missing.
 
-.PHONY: help demo test bench bench-quick bench-compare setup
+.PHONY: help demo test bench bench-quick bench-compare bench-micro setup
 
 help:
 	@echo 'make demo   the whole way on the sample project, with a table at the end'
@@ -21,6 +21,9 @@ bench-compare:
 
 bench-quick: setup
 	scripts/bench --quick $(ARGS)
+
+bench-micro: setup
+	cargo bench --manifest-path bench/micro/Cargo.toml $(ARGS)
 
 setup:
 	@scripts/setup
