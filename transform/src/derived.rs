@@ -18,7 +18,7 @@ use etl_schemas::dump::DumpTable;
 use etl_schemas::table::TableSchema;
 use rusqlite::Connection;
 
-pub use materialise::materialise;
+pub use materialise::{KeptTables, materialise};
 pub(crate) use statement::statements;
 
 /// The schema that derived tables live in.

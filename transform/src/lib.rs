@@ -22,7 +22,7 @@ mod scan;
 mod stream;
 pub mod zone;
 
-pub use derived::materialise;
+pub use derived::{KeptTables, materialise};
 pub use error::TransformError;
 pub use explain::{Explanation, MappingExplanation, RowOutcome, ValueExplanation, explain};
 pub use ledger::{CausalityLedger, Ledger, MappingLedger, Offender, TableLedger};

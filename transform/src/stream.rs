@@ -36,6 +36,12 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// How many blocks may be on their way at a time.
+    pub(crate) fn blocks_on_the_way(&self) -> usize {
+        let room = self.memory_bytes / BLOCKS_SHARE / BLOCK_BYTES_ON_THE_WAY;
+        room.clamp(1, BLOCKS_A_THREAD * self.threads.max(1))
+    }
+
     /// As many threads as the machine has, 512 MB, no limit of rejects.
     pub fn new(work_folder: impl Into<PathBuf>) -> RunOptions {
         RunOptions {
@@ -64,6 +70,10 @@ pub struct Progress {
 
 /// A block on its way takes about four times its size: content, arenas, entries.
 const BLOCK_BYTES_ON_THE_WAY: usize = 4 << 20;
+/// Blocks on their way get no more than a share of the memory, however many threads there are to read them.
+const BLOCKS_SHARE: usize = 3;
+/// Two for each thread keep all of them busy while the blocks are taken in their order.
+const BLOCKS_A_THREAD: usize = 2;
 /// Pending events get at least this much, however little memory is given ...
 const MERGE_BYTES_LEAST: usize = 1 << 20;
 /// ... and beyond this no more than a share of it: most of those that wait, wait long, and come back from the disk in order
@@ -119,7 +129,8 @@ pub fn seek(
     plan.keep(program, parts, window, |planned| causality.moves_within(planned));
     let observer_bytes =
         if source.causality.watches() { (options.memory_bytes / 8).clamp(1 << 20, 64 << 20) } else { 0 };
-    let taken = source.lookups.bytes() + observer_bytes + 2 * options.threads.max(1) * BLOCK_BYTES_ON_THE_WAY;
+    let blocks = options.blocks_on_the_way();
+    let taken = source.lookups.bytes() + observer_bytes + blocks * BLOCK_BYTES_ON_THE_WAY;
     let most = MERGE_BYTES_USUAL.max(options.memory_bytes / MERGE_SHARE);
     let budget_bytes = options.memory_bytes.saturating_sub(taken).clamp(MERGE_BYTES_LEAST, most);
     let mut folder = SpillFolder::create(&options.work_folder)?;
@@ -134,7 +145,7 @@ pub fn seek(
     };
     let source = Arc::new(source);
     Ok(EventStream {
-        workers: Workers::start(&source, options.threads)?,
+        workers: Workers::start(&source, options.threads, blocks)?,
         merge: Merge::new(Arc::clone(&source.program.catalog), folder, budget_bytes),
         keys,
         account,
@@ -268,5 +279,18 @@ impl EventStream {
             false => Vec::new(),
         };
         self.account.finish(complete, causality)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_on_the_way_keep_to_their_share_of_the_memory() {
+        let blocks = |threads, megabytes: usize| {
+            RunOptions { threads, memory_bytes: megabytes << 20, ..RunOptions::new("") }.blocks_on_the_way()
+        };
+        assert_eq!([blocks(2, 512), blocks(64, 512), blocks(64, 64), blocks(0, 0)], [4, 42, 5, 1]);
     }
 }

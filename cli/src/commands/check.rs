@@ -38,7 +38,7 @@ pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<
     }
     if arguments.plan {
         // The plan is made from the zone maps of all tables, derived ones too.
-        pipeline = pipeline.with_derived_tables(&arguments.from)?;
+        pipeline = pipeline.with_derived_tables(&arguments.from, None)?;
         let rows = plan(&pipeline.program, &pipeline.dump)?.into_iter().map(|mapping| {
             let lookups = mapping.lookups.join(", ");
             vec![mapping.mapping, mapping.table, lookups, count(mapping.rows), mapping.strategy.to_string()]

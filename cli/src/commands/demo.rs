@@ -121,7 +121,6 @@ fn extract_all(folders: &Folders, servers: &Servers) -> anyhow::Result<ExtractRe
 }
 
 fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<Seeded> {
-    let pipeline = Pipeline::open(&folders.project, &folders.dump)?;
     let server = PostgresTarget::parse(&servers.postgres.url(), None)?;
     let target = Target::Postgres { server, database_prefix: String::new() };
     let arguments = SeedArguments {
@@ -140,6 +139,7 @@ fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<Seeded> {
         publish: PublishArguments::default(),
         json: false,
     };
+    let pipeline = Pipeline::open(&folders.project, &arguments.transform)?;
     let work = WorkFolder::kept(&work_folder::of_project(&pipeline.project))?;
     let sinks = open_sinks(&pipeline, &target, &arguments, &work)?;
     seed(&pipeline, sinks, &arguments, &work)

@@ -8,7 +8,7 @@ use etl_schemas::dump::Dump;
 use etl_schemas::event::EventCatalog;
 use etl_schemas::project::Project;
 use etl_schemas::table::TableSchema;
-use etl_transform::{EventStream, Program, RunOptions, TransformError, Window, compile, materialise};
+use etl_transform::{EventStream, KeptTables, Program, RunOptions, TransformError, Window, compile, materialise};
 
 use super::work_folder::{self, WorkFolder};
 use crate::arguments::TransformArguments;
@@ -20,22 +20,23 @@ pub(super) struct Pipeline {
     pub(super) dump: Arc<Dump>,
     pub(super) catalog: Arc<EventCatalog>,
     pub(super) program: Arc<Program>,
+    _tables: KeptTables,
 }
 
 impl Pipeline {
     /// Opens and compiles, and makes derived tables that aren't there yet.
-    pub(super) fn open(project: &Path, dump: &Path) -> anyhow::Result<Pipeline> {
-        Pipeline::compiled(project, dump)?.with_derived_tables(dump)
+    pub(super) fn open(project: &Path, arguments: &TransformArguments) -> anyhow::Result<Pipeline> {
+        Pipeline::compiled(project, &arguments.from)?.with_derived_tables(&arguments.from, arguments.work.as_deref())
     }
 
     /// The same with the rows of derived tables, which the first run makes and later ones find in the work folder.
-    pub(super) fn with_derived_tables(self, dump: &Path) -> anyhow::Result<Pipeline> {
+    pub(super) fn with_derived_tables(self, dump: &Path, work: Option<&Path>) -> anyhow::Result<Pipeline> {
         if !self.program.has_derived_tables() {
             return Ok(self);
         }
-        let folder = work_folder::of_project(&self.project).join("derived");
+        let folder = work.map_or_else(|| work_folder::of_project(&self.project), Path::to_path_buf).join("derived");
         match materialise(&self.program, Dump::open(dump)?, &folder) {
-            Ok(dump) => Ok(Pipeline { dump: Arc::new(dump), ..self }),
+            Ok((dump, _tables)) => Ok(Pipeline { dump: Arc::new(dump), _tables, ..self }),
             Err(TransformError::Invalid(diagnostics)) => Err(Findings::error(diagnostics)),
             Err(other) => Err(other.into()),
         }
@@ -52,7 +53,7 @@ impl Pipeline {
             Err(TransformError::Invalid(diagnostics)) => return Err(Findings::error(diagnostics)),
             Err(other) => return Err(other.into()),
         };
-        Ok(Pipeline { project, dump, catalog, program })
+        Ok(Pipeline { project, dump, catalog, program, _tables: KeptTables::default() })
     }
 
     /// Starts to read rows. `work` takes rejected rows and temporary files.

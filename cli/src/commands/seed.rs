@@ -40,7 +40,7 @@ pub(super) struct Seeded {
 }
 
 pub(super) fn run(project: &Path, arguments: &SeedArguments) -> anyhow::Result<Outcome> {
-    let pipeline = Pipeline::open(project, &arguments.transform.from)?;
+    let pipeline = Pipeline::open(project, &arguments.transform)?;
     let target = Target::parse(&pipeline.project, &arguments.to)?;
     let work = arguments.transform.work.clone().unwrap_or_else(|| work_folder::of_project(&pipeline.project));
     let work = WorkFolder::kept(&work)?;

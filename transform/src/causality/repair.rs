@@ -66,7 +66,7 @@ pub(crate) fn repair(mut source: Source, options: &RunOptions) -> Result<(Source
 /// Scans all blocks of the plan for what the observer gathers.
 fn scan(source: Source, options: &RunOptions, observer: &mut Observer) -> Result<Source, TransformError> {
     let shared = Arc::new(source);
-    let mut workers = Workers::start(&shared, options.threads)?;
+    let mut workers = Workers::start(&shared, options.threads, options.blocks_on_the_way())?;
     while let Some(scanned) = workers.next() {
         observer.add(&mut scanned?)?;
     }

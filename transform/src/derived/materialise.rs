@@ -1,5 +1,6 @@
 //! Running the queries, once: rows into a dump of their own, which is kept under its fingerprint.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,22 +19,41 @@ use crate::mapping::Program;
 /// Raised when the same query would give other rows or be kept in another form.
 const VERSION: u32 = 1;
 
+/// Derived tables that are being read: as long as this lives, no other run removes them.
+#[derive(Debug, Default)]
+pub struct KeptTables {
+    _locks: Vec<File>,
+}
+
 /// The dump with the program's derived tables beside its own. Those that `folder` doesn't hold yet are made and kept there;
-/// what it held of the same tables before is removed.
-pub fn materialise(program: &Program, dump: Dump, folder: &Path) -> Result<Dump, TransformError> {
-    let mut dump = dump;
+/// what it held of the same tables before is removed, unless another run reads it.
+pub fn materialise(program: &Program, dump: Dump, folder: &Path) -> Result<(Dump, KeptTables), TransformError> {
+    let (mut dump, mut tables) = (dump, KeptTables::default());
     let mut before = format!("etl derived {VERSION} {}", dump.fingerprint());
     for table in &program.derived {
         // A table may read those before it, so their texts are part of its fingerprint.
         before = fingerprint(&before, table);
         let kept = folder.join(format!("{}-{}", table.schema.message, &before[..32]));
-        let made = match Dump::open(&kept) {
-            Ok(made) => made,
-            Err(_) => make(table, &dump, folder, &kept)?,
+        let (made, lock) = match open_locked(&kept) {
+            Some(made) => made,
+            None => {
+                make(table, &dump, folder, &kept)?;
+                let gone = || std::io::Error::other("another run took it away; run the same command again");
+                open_locked(&kept).ok_or_else(|| TransformError::Work { path: kept.clone(), source: gone() })?
+            }
         };
+        tables._locks.push(lock);
         dump = dump.with_tables_of(made);
     }
-    Ok(dump)
+    Ok((dump, tables))
+}
+
+/// What is kept here, if it is whole, and the lock under which it stays.
+fn open_locked(kept: &Path) -> Option<(Dump, File)> {
+    let lock = File::open(kept).ok()?;
+    lock.lock_shared().ok()?;
+    // The lock may have been waited for while the folder was removed; then there is nothing to open.
+    Some((Dump::open(kept).ok()?, lock))
 }
 
 fn fingerprint(before: &str, table: &DerivedTable) -> String {
@@ -42,7 +62,7 @@ fn fingerprint(before: &str, table: &DerivedTable) -> String {
 }
 
 /// Makes a table in a folder of its own, which gets its name when it is whole.
-fn make(table: &DerivedTable, dump: &Dump, folder: &Path, kept: &Path) -> Result<Dump, TransformError> {
+fn make(table: &DerivedTable, dump: &Dump, folder: &Path, kept: &Path) -> Result<(), TransformError> {
     let failed = |source| TransformError::Work { path: folder.to_path_buf(), source };
     std::fs::create_dir_all(folder).map_err(failed)?;
     remove_former(table, folder).map_err(failed)?;
@@ -59,12 +79,11 @@ fn make(table: &DerivedTable, dump: &Dump, folder: &Path, kept: &Path) -> Result
     let finished = FinishedTable { name: table.schema.name.clone(), parts: 1, notes: Vec::new() };
     writer.finish(dump.manifest().source.clone(), &[finished])?;
     match std::fs::rename(&unfinished, kept) {
-        Ok(()) => {}
+        Ok(()) => Ok(()),
         // Another run has made the same table meanwhile.
-        Err(_) if kept.exists() => std::fs::remove_dir_all(&unfinished).map_err(failed)?,
-        Err(error) => return Err(failed(error)),
+        Err(_) if kept.exists() => std::fs::remove_dir_all(&unfinished).map_err(failed),
+        Err(error) => Err(failed(error)),
     }
-    Ok(Dump::open(kept)?)
 }
 
 fn fill(table: &DerivedTable, dump: &Dump, writer: &DumpWriter) -> Result<PartSummary, TransformError> {
@@ -114,9 +133,14 @@ fn remove_former(table: &DerivedTable, folder: &Path) -> std::io::Result<()> {
         let unfinished = name.strip_prefix("unfinished-").and_then(|rest| rest.split_once('-'));
         let is_left = unfinished.is_some_and(|(process, _)| !Path::new("/proc").join(process).exists());
         let is_former = name.rsplit_once('-').is_some_and(|(of, hash)| of == table.schema.message && hash.len() == 32);
-        if is_former || is_left {
+        if is_left || is_former && is_unread(&path) {
             std::fs::remove_dir_all(&path)?;
         }
     }
     Ok(())
+}
+
+/// Whether no run holds the folder's lock; the next run removes what this one can't.
+fn is_unread(kept: &Path) -> bool {
+    File::open(kept).is_ok_and(|folder| folder.try_lock().is_ok())
 }

@@ -65,10 +65,9 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Starts `threads` threads.
-    pub(crate) fn start(source: &Arc<Source>, threads: usize) -> Result<Workers, TransformError> {
-        let threads = threads.max(1);
-        let window = 2 * threads;
+    /// Starts threads for a window of so many blocks on their way, and no more of them than there are blocks.
+    pub(crate) fn start(source: &Arc<Source>, threads: usize, window: usize) -> Result<Workers, TransformError> {
+        let threads = threads.clamp(1, window);
         let (jobs, jobs_in) = crossbeam_channel::bounded::<usize>(window);
         let (results_out, results) = crossbeam_channel::bounded(window);
         let mut handles = Vec::with_capacity(threads);
