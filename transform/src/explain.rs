@@ -20,6 +20,7 @@ use crate::error::TransformError;
 use crate::mapping::Program;
 use crate::order::{Entry, Plan, Window};
 use crate::scan::{Lookups, TableScanner, Trace, TraceOutcome, key_text};
+use crate::stream::RunOptions;
 use find::{Found, find};
 
 /// One source row.
@@ -107,7 +108,10 @@ pub fn explain(
     let scan = program.scans.iter().position(|scan| scan.table.name == table.schema.name);
     let mut explanations = Vec::with_capacity(found.len());
     let lookups = match scan {
-        Some(_) => Lookups::load(program, dump, memory_bytes)?,
+        Some(_) => {
+            let options = RunOptions { memory_bytes, ..RunOptions::new(std::env::temp_dir()) };
+            Lookups::load(program, dump, &options, memory_bytes)?
+        }
         None => Lookups::default(),
     };
     for found in &found {

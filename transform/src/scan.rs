@@ -10,6 +10,7 @@ mod decode;
 mod emit;
 mod key_text;
 mod lookup;
+mod source;
 mod trace;
 mod workers;
 
@@ -17,5 +18,6 @@ pub(crate) use block::{ScannedBlock, TableScanner};
 pub(crate) use decode::value_of;
 pub(crate) use key_text::key_text;
 pub(crate) use lookup::Lookups;
+pub(crate) use source::Source;
 pub(crate) use trace::{Trace, TraceOutcome};
-pub(crate) use workers::{Source, Workers};
+pub(crate) use workers::Workers;

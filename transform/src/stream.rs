@@ -84,7 +84,7 @@ const MERGE_SHARE: usize = 5;
 /// The ordered events of a dump. Dropping it early ends its threads and removes its spill files.
 pub struct EventStream {
     source: Arc<Source>,
-    workers: Workers,
+    workers: Workers<Source>,
     merge: Merge,
     keys: KeyCheck,
     account: Account,
@@ -116,7 +116,7 @@ pub fn seek(
 ) -> Result<EventStream, TransformError> {
     let parts = open_parts(program, dump)?;
     let plan = Plan::new(program, &parts);
-    let lookups = Lookups::load(program, dump, options.memory_bytes / 2)?;
+    let lookups = Lookups::load(program, dump, options, options.memory_bytes / 2)?;
     let causality = Causality::default();
     let (program, dump) = (Arc::clone(program), Arc::clone(dump));
     let source = Source { program, dump, parts, plan, lookups, causality };
@@ -204,7 +204,7 @@ impl EventStream {
 
     fn advance(&mut self) -> Result<Option<EventBatch>, TransformError> {
         loop {
-            let frontier = self.source.plan.frontier(self.workers.read());
+            let frontier = self.source.plan.frontier(self.workers.done());
             let batch = self.merge.next_batch(frontier)?;
             for duplicate in self.merge.take_duplicates() {
                 self.account.duplicate(&self.source, &duplicate)?;
@@ -218,7 +218,7 @@ impl EventStream {
                     (true, false) => continue,
                 }
             }
-            let place = self.workers.read();
+            let place = self.workers.done();
             let Some(scanned) = self.workers.next() else { return self.end() };
             let mut scanned = scanned?;
             self.account.block(&self.source, place, &scanned)?;

@@ -3,16 +3,22 @@
 //! An entry is the row's own fields, cut down to those columns, so a lookup is as compact as the dump's format and is
 //! decoded by the same code.
 
+mod cutter;
 mod keys;
 
-use etl_schemas::dump::{BlockBuffer, Dump, DumpTable, Part, RowReader, field_number};
-use etl_schemas::wire::{FIXED32, FIXED64, LENGTH, VARINT, WireError, WireReader, WireValue, put_key, put_varint};
+use std::sync::Arc;
 
+use etl_schemas::dump::{Dump, DumpTable, RowReader};
+use etl_schemas::wire::WireReader;
+
+use self::cutter::{Cutter, copy_fields};
 use self::keys::{Integers, Map, append, entry_at};
 use super::decode::value_of;
+use super::workers::Workers;
 use crate::error::TransformError;
 use crate::expression::{UuidValue, Value};
-use crate::mapping::{LookupTable, Program, column_type};
+use crate::mapping::{Program, column_type};
+use crate::stream::RunOptions;
 
 /// One table in memory.
 #[derive(Default)]
@@ -65,15 +71,20 @@ pub(crate) struct Lookups {
 
 impl Lookups {
     /// Reads all lookups; together they take at most `limit_bytes`.
-    pub(crate) fn load(program: &Program, dump: &Dump, limit_bytes: usize) -> Result<Lookups, TransformError> {
+    pub(crate) fn load(
+        program: &Arc<Program>,
+        dump: &Dump,
+        options: &RunOptions,
+        limit_bytes: usize,
+    ) -> Result<Lookups, TransformError> {
         let mut lookups = Lookups::default();
-        for lookup in &program.lookups {
+        for (place, lookup) in program.lookups.iter().enumerate() {
             let left = limit_bytes - lookups.bytes().min(limit_bytes);
             let table = dump.table(&lookup.table.name).ok_or_else(|| TransformError::OtherDump {
                 dump: dump.dir().to_path_buf(),
                 message: format!("it has no table {}", lookup.table.name),
             })?;
-            lookups.tables.push(load(lookup, table, left)?);
+            lookups.tables.push(load(program, place, table, options, left)?);
         }
         Ok(lookups)
     }
@@ -90,82 +101,50 @@ impl Lookups {
     }
 }
 
-fn load(plan: &LookupTable, table: &DumpTable, limit_bytes: usize) -> Result<Lookup, TransformError> {
+fn load(
+    program: &Arc<Program>,
+    place: usize,
+    table: &DumpTable,
+    options: &RunOptions,
+    limit_bytes: usize,
+) -> Result<Lookup, TransformError> {
+    let plan = &program.lookups[place];
     let mut lookup = Lookup::default();
+    let cutter = Arc::new(Cutter::new(program, place, table)?);
     let mut entry = Vec::new();
     let keys = RowReader::columns(table.layout(), &[plan.key]);
-    let fields: Vec<u32> = plan.columns.iter().map(|column| field_number(plan.table.columns[*column].id)).collect();
-    let mut buffer = BlockBuffer::new();
     let mut rows = 0;
-    for number in 0..table.parts.len() {
-        let part = table.open_part(number)?;
-        for block in 0..part.blocks().len() {
-            part.read(block, &mut buffer)?;
-            for (row, bytes) in buffer.rows().enumerate() {
-                add(&mut lookup, plan, &keys, &fields, bytes, &mut entry)
-                    .map_err(|message| at(plan, &part, block, row, message))?;
-                rows += 1;
-            }
-            if lookup.bytes() > limit_bytes {
-                let table = plan.table.name.to_string();
-                return Err(TransformError::LookupTooLarge { table, rows, limit_bytes });
-            }
+    let mut workers = Workers::start(&cutter, options.threads, options.blocks_on_the_way())?;
+    while let Some(block) = workers.next() {
+        let block = block?;
+        let refused = |row, message| cutter.refused(workers.done() - 1, row, message);
+        let mut reader = WireReader::new(&block);
+        let mut row = 0;
+        while reader.remaining() > 0 {
+            let bytes = reader.delimited().map_err(|error| refused(row, error.to_string()))?;
+            add(&mut lookup, &keys, &cutter, bytes, &mut entry).map_err(|message| refused(row, message))?;
+            row += 1;
+        }
+        rows += row;
+        if lookup.bytes() > limit_bytes {
+            let table = plan.table.name.to_string();
+            return Err(TransformError::LookupTooLarge { table, rows, limit_bytes });
         }
     }
     Ok(lookup)
 }
 
-fn at(plan: &LookupTable, part: &Part, block: usize, row: usize, message: String) -> TransformError {
-    let (table, part) = (plan.table.name.to_string(), part.path().to_path_buf());
-    TransformError::Lookup { table, part, block, row: row as u64, message }
-}
-
-fn add(
-    lookup: &mut Lookup,
-    plan: &LookupTable,
-    keys: &RowReader,
-    fields: &[u32],
-    row: &[u8],
-    entry: &mut Vec<u8>,
-) -> Result<(), String> {
+/// Adds a row that was cut down.
+fn add(lookup: &mut Lookup, keys: &RowReader, cutter: &Cutter, row: &[u8], entry: &mut Vec<u8>) -> Result<(), String> {
     let mut cells = Vec::with_capacity(1);
     keys.read(row, &mut cells).map_err(|error| error.to_string())?;
+    let plan = cutter.plan();
     let key = value_of(cells[0], column_type(&plan.table.columns[plan.key]));
     let key = key.filter(|key| !key.is_null()).ok_or("its key has no value")?;
     entry.clear();
-    copy_fields(row, fields, entry).map_err(|error| error.to_string())?;
+    copy_fields(row, &cutter.fields, entry).map_err(|error| error.to_string())?;
     match lookup.insert(&key, entry) {
         true => Ok(()),
         false => Err(format!("its key {key:?} is there twice, though the source says that it is unique")),
     }
-}
-
-/// Copies the wanted fields of a message as they are.
-fn copy_fields(row: &[u8], fields: &[u32], out: &mut Vec<u8>) -> Result<(), WireError> {
-    let mut reader = WireReader::new(row);
-    while let Some((field, value)) = reader.field()? {
-        if !fields.contains(&field) {
-            continue;
-        }
-        match value {
-            WireValue::Varint(value) => {
-                put_key(out, field, VARINT);
-                put_varint(out, value);
-            }
-            WireValue::Fixed64(value) => {
-                put_key(out, field, FIXED64);
-                out.extend_from_slice(&value.to_le_bytes());
-            }
-            WireValue::Bytes(value) => {
-                put_key(out, field, LENGTH);
-                put_varint(out, value.len() as u64);
-                out.extend_from_slice(value);
-            }
-            WireValue::Fixed32(value) => {
-                put_key(out, field, FIXED32);
-                out.extend_from_slice(&value.to_le_bytes());
-            }
-        }
-    }
-    Ok(())
 }

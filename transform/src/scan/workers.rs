@@ -1,4 +1,4 @@
-//! Worker threads: blocks are read, inflated and scanned in parallel, and come back in the plan's order.
+//! Threads that take blocks, or whatever has places, in any order, and give back what they made of them in that of the places.
 //!
 //! A bounded number of blocks is on its way at any time. Dropping the workers lets each end with the block it is at.
 
@@ -7,100 +7,70 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use bumpalo::Bump;
 use crossbeam_channel::{Receiver, Sender};
-use etl_schemas::dump::{BlockBuffer, Dump, Part};
 
-use super::block::{ScannedBlock, TableScanner};
-use super::lookup::Lookups;
-use crate::causality::Causality;
 use crate::error::TransformError;
-use crate::mapping::Program;
-use crate::order::{Origin, Plan, Repeated};
 
-type Scanned = Result<ScannedBlock, TransformError>;
+/// What threads have to do.
+pub(crate) trait Work: Send + Sync + 'static {
+    /// What is made of a place.
+    type Output: Send + 'static;
 
-/// What all workers read.
-pub(crate) struct Source {
-    pub program: Arc<Program>,
-    pub dump: Arc<Dump>,
-    /// Parts of each of the program's scans.
-    pub parts: Vec<Vec<Part>>,
-    pub plan: Plan,
-    pub lookups: Lookups,
-    /// What is moved and noted of the events of every block.
-    pub causality: Causality,
+    /// How many places there are, from 0.
+    fn places(&self) -> usize;
+
+    /// One thread's way to work on place after place, with buffers of its own.
+    fn worker(&self) -> impl FnMut(usize) -> Result<Self::Output, TransformError>;
+
+    /// What a place is called.
+    fn at(&self, place: usize) -> String;
 }
 
-impl Source {
-    /// Names two events that share a key.
-    pub(crate) fn repeated_key(&self, repeated: &Repeated) -> TransformError {
-        let place = |origin: &Origin| {
-            let planned = self.plan.blocks[origin.block as usize];
-            let path = self.parts[planned.scan][planned.part].path().display();
-            let mapping = &self.program.mappings[usize::from(origin.mapping)].name;
-            format!("{path}, block {}, row {} by {mapping}, at {}", planned.block, origin.row, origin.occurred_at)
-        };
-        let rank = self.program.mappings[usize::from(repeated.first.mapping)].rank;
-        TransformError::RepeatedKey {
-            event: self.program.catalog.types[usize::from(rank)].name.clone(),
-            first: place(&repeated.first),
-            second: place(&repeated.second),
-        }
-    }
-}
+type Done<W> = Result<<W as Work>::Output, TransformError>;
 
-/// The threads, and the blocks that came back before their turn.
-pub(crate) struct Workers {
+/// The threads, and what came back before its turn.
+pub(crate) struct Workers<W: Work> {
     jobs: Option<Sender<usize>>,
-    results: Receiver<(usize, Scanned)>,
-    early: BTreeMap<usize, Scanned>,
-    /// The next block to hand out.
+    results: Receiver<(usize, Done<W>)>,
+    early: BTreeMap<usize, Done<W>>,
+    /// The next place to hand out.
     sent: usize,
-    /// The next block to give back.
+    /// The next place to give back.
     wanted: usize,
-    blocks: usize,
+    places: usize,
     window: usize,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl Workers {
-    /// Starts threads for a window of so many blocks on their way, and no more of them than there are blocks.
-    pub(crate) fn start(source: &Arc<Source>, threads: usize, window: usize) -> Result<Workers, TransformError> {
-        let threads = threads.clamp(1, window);
+impl<W: Work> Workers<W> {
+    /// Starts threads for a window of so many places on their way, and no more of them than could be busy.
+    pub(crate) fn start(work: &Arc<W>, threads: usize, window: usize) -> Result<Workers<W>, TransformError> {
+        let places = work.places();
+        let threads = threads.min(window).min(places).max(1);
         let (jobs, jobs_in) = crossbeam_channel::bounded::<usize>(window);
         let (results_out, results) = crossbeam_channel::bounded(window);
         let mut handles = Vec::with_capacity(threads);
         for number in 0..threads {
-            let (source, jobs, results) = (Arc::clone(source), jobs_in.clone(), results_out.clone());
+            let (work, jobs, results) = (Arc::clone(work), jobs_in.clone(), results_out.clone());
             let thread = std::thread::Builder::new().name(format!("scan-{number}"));
-            let handle = thread.spawn(move || work(&source, &jobs, &results)).map_err(TransformError::Thread)?;
+            let handle = thread.spawn(move || run(&*work, &jobs, &results)).map_err(TransformError::Thread)?;
             handles.push(handle);
         }
-        let blocks = source.plan.blocks.len();
-        Ok(Workers {
-            jobs: Some(jobs),
-            results,
-            early: BTreeMap::new(),
-            sent: 0,
-            wanted: 0,
-            blocks,
-            window,
-            threads: handles,
-        })
+        let early = BTreeMap::new();
+        Ok(Workers { jobs: Some(jobs), results, early, sent: 0, wanted: 0, places, window, threads: handles })
     }
 
-    /// How many blocks have come back.
-    pub(crate) fn read(&self) -> usize {
+    /// How many places have come back.
+    pub(crate) fn done(&self) -> usize {
         self.wanted
     }
 
-    /// The next block of the plan; `None` behind the last.
-    pub(crate) fn next(&mut self) -> Option<Scanned> {
-        if self.wanted == self.blocks {
+    /// What was made of the next place; `None` behind the last.
+    pub(crate) fn next(&mut self) -> Option<Done<W>> {
+        if self.wanted == self.places {
             return None;
         }
-        while self.sent < self.blocks && self.sent < self.wanted + self.window {
+        while self.sent < self.places && self.sent < self.wanted + self.window {
             // The channel has room for the whole window, so this never waits.
             if let Some(jobs) = &self.jobs
                 && jobs.send(self.sent).is_err()
@@ -110,12 +80,12 @@ impl Workers {
             self.sent += 1;
         }
         loop {
-            if let Some(scanned) = self.early.remove(&self.wanted) {
+            if let Some(done) = self.early.remove(&self.wanted) {
                 self.wanted += 1;
-                return Some(scanned);
+                return Some(done);
             }
             match self.results.recv() {
-                Ok((place, scanned)) => self.early.insert(place, scanned),
+                Ok((place, done)) => self.early.insert(place, done),
                 Err(_) => return Some(Err(ended())),
             };
         }
@@ -126,9 +96,9 @@ fn ended() -> TransformError {
     TransformError::Panicked { at: "waiting for blocks".to_string() }
 }
 
-impl Drop for Workers {
+impl<W: Work> Drop for Workers<W> {
     fn drop(&mut self) {
-        // Blocks that wait in the channel would still be scanned; but a worker whose result nobody takes ends.
+        // What waits in the channel would still be worked on; but a thread whose result nobody takes ends.
         self.results = crossbeam_channel::never();
         self.jobs = None;
         for thread in self.threads.drain(..) {
@@ -139,52 +109,14 @@ impl Drop for Workers {
     }
 }
 
-fn work(source: &Source, jobs: &Receiver<usize>, results: &Sender<(usize, Scanned)>) {
-    let mut scanner = Scanner::new(source);
+fn run<W: Work>(work: &W, jobs: &Receiver<usize>, results: &Sender<(usize, Done<W>)>) {
+    let mut worker = work.worker();
     while let Ok(place) = jobs.recv() {
-        // A panic is a defect; it is reported as an error in the block's turn instead of leaving others waiting.
-        let scanned = std::panic::catch_unwind(AssertUnwindSafe(|| scanner.scan(place)));
-        let scanned = scanned.unwrap_or_else(|_| {
-            let planned = source.plan.blocks[place];
-            let path = source.parts[planned.scan][planned.part].path().display();
-            Err(TransformError::Panicked { at: format!("{path}, block {}", planned.block) })
-        });
-        if results.send((place, scanned)).is_err() {
+        // A panic is a defect; it is reported as an error in the place's turn instead of leaving others waiting.
+        let done = std::panic::catch_unwind(AssertUnwindSafe(|| worker(place)));
+        let done = done.unwrap_or_else(|_| Err(TransformError::Panicked { at: work.at(place) }));
+        if results.send((place, done)).is_err() {
             return;
         }
-    }
-}
-
-/// A worker's own buffers.
-struct Scanner<'s> {
-    source: &'s Source,
-    /// Made when a table's first block comes.
-    tables: Vec<Option<TableScanner<'s>>>,
-    buffer: BlockBuffer,
-    bump: Bump,
-    hints: Vec<usize>,
-}
-
-impl<'s> Scanner<'s> {
-    fn new(source: &'s Source) -> Scanner<'s> {
-        Scanner {
-            source,
-            tables: source.program.scans.iter().map(|_| None).collect(),
-            buffer: BlockBuffer::new(),
-            bump: Bump::new(),
-            hints: vec![0; source.program.mappings.len()],
-        }
-    }
-
-    fn scan(&mut self, place: usize) -> Scanned {
-        let planned = self.source.plan.blocks[place];
-        let table = match &mut self.tables[planned.scan] {
-            Some(table) => table,
-            empty => empty.insert(TableScanner::new(&self.source.program, &self.source.dump, planned.scan)?),
-        };
-        self.source.parts[planned.scan][planned.part].read(planned.block, &mut self.buffer)?;
-        let mut scanned = table.scan(place as u32, &self.buffer, &self.source.lookups, &mut self.bump, &mut self.hints);
-        self.source.causality.apply(&planned, &mut scanned)?;
-        Ok(scanned)
     }
 }
