@@ -76,10 +76,10 @@ const BLOCKS_SHARE: usize = 3;
 const BLOCKS_A_THREAD: usize = 2;
 /// Pending events get at least this much, however little memory is given ...
 const MERGE_BYTES_LEAST: usize = 1 << 20;
-/// ... and beyond this no more than a share of it: most of those that wait, wait long, and come back from the disk in order
-/// at little cost.
+/// ... and together with the lookups no more than this or a share of it: most of those that wait, wait long, and come back
+/// from the disk in order at little cost. So a dump of ten times the rows takes hardly more memory.
 const MERGE_BYTES_USUAL: usize = 96 << 20;
-const MERGE_SHARE: usize = 5;
+const MERGE_SHARE: usize = 6;
 
 /// The ordered events of a dump. Dropping it early ends its threads and removes its spill files.
 pub struct EventStream {
@@ -131,8 +131,8 @@ pub fn seek(
         if source.causality.watches() { (options.memory_bytes / 8).clamp(1 << 20, 64 << 20) } else { 0 };
     let blocks = options.blocks_on_the_way();
     let taken = source.lookups.bytes() + observer_bytes + blocks * BLOCK_BYTES_ON_THE_WAY;
-    let most = MERGE_BYTES_USUAL.max(options.memory_bytes / MERGE_SHARE);
-    let budget_bytes = options.memory_bytes.saturating_sub(taken).clamp(MERGE_BYTES_LEAST, most);
+    let usual = MERGE_BYTES_USUAL.max(options.memory_bytes / MERGE_SHARE).saturating_sub(source.lookups.bytes());
+    let budget_bytes = options.memory_bytes.saturating_sub(taken).min(usual).max(MERGE_BYTES_LEAST);
     let mut folder = SpillFolder::create(&options.work_folder)?;
     let keys = KeyCheck::create(&source.program, &source.parts, &mut folder)?;
     let account = Account::new(&source.program, &source.dump, options)?;
