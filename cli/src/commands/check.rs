@@ -3,16 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use etl_load::LoadError;
-use etl_load::module::Module;
-use etl_load::usecase::UseCase;
-use etl_schemas::event::EventCatalog;
-use etl_schemas::project::Project;
 use etl_transform::plan;
 
+use super::opened::{all_modules, all_use_cases};
 use super::pipeline::Pipeline;
 use crate::arguments::CheckArguments;
-use crate::failure::{Findings, Outcome};
+use crate::failure::Outcome;
 use crate::output::{count, stdout, table};
 
 pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<Outcome> {
@@ -47,29 +43,4 @@ pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<
     }
     out.flush()?;
     Ok(Outcome::Done)
-}
-
-/// Every module of the project, checked against its events.
-pub(super) fn all_modules(project: &Project, catalog: &EventCatalog) -> anyhow::Result<Vec<Module>> {
-    match Module::load_all(&project.modules_folder(), catalog) {
-        Ok(modules) => Ok(modules),
-        Err(LoadError::Invalid(diagnostics)) => Err(Findings::error(diagnostics)),
-        Err(other) => Err(other.into()),
-    }
-}
-
-/// The use cases of these modules. What is wrong in any of them is told at once.
-pub(super) fn all_use_cases(modules: &[Module], catalog: &EventCatalog) -> anyhow::Result<Vec<(Module, Vec<UseCase>)>> {
-    let (mut cases, mut findings) = (Vec::new(), Vec::new());
-    for module in modules {
-        match UseCase::load_all(module, catalog) {
-            Ok(of_module) => cases.push((module.clone(), of_module)),
-            Err(LoadError::Invalid(diagnostics)) => findings.extend(diagnostics),
-            Err(other) => return Err(other.into()),
-        }
-    }
-    match findings.is_empty() {
-        true => Ok(cases),
-        false => Err(Findings::error(findings)),
-    }
 }
