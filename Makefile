@@ -6,6 +6,8 @@ help:
 	@echo 'make demo   the whole way on the sample project, with a table at the end'
 	@echo 'make test   formatting, lints and every test'
 	@echo 'make bench  how fast each phase is here, as ratios within one run; make bench-quick in a few minutes'
+	@echo "make bench-compare ARGS='A.json B.json'   what got slower from one run of the benchmark to another"
+	@echo 'longer tests: scripts/faults, scripts/rabbitmq-faults, scripts/postgres-versions, scripts/fuzz (CONTRIBUTING.md)'
 
 demo: setup
 	cargo run --release --bin etl -- demo $(ARGS)

@@ -87,4 +87,24 @@ mod tests {
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
     }
+
+    /// Every example of every help: up to the pipe or the redirection, and without its comment.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().filter(|line| line.starts_with("  etl ")).map(|line| {
+            let end = [" | ", " > ", " #"].into_iter().filter_map(|end| line.find(end)).min().unwrap_or(line.len());
+            line[..end].trim().to_string()
+        });
+        lines.chain(command.get_subcommands().flat_map(examples)).collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_a_command_line() {
+        let examples = examples(&Arguments::command());
+        assert!(examples.len() > 30, "{examples:?}");
+        for example in examples {
+            let parsed = Arguments::try_parse_from(example.split_whitespace());
+            assert!(parsed.is_ok(), "{example}\n{}", parsed.unwrap_err());
+        }
+    }
 }

@@ -20,6 +20,18 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
+/// The error of a run that stopped because the user asked it to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
 /// Many errors told one after another, each with its place: what `etl check` finds.
 #[derive(Debug)]
 pub(crate) struct Findings(Vec<String>);
@@ -44,14 +56,14 @@ impl fmt::Display for Findings {
 impl std::error::Error for Findings {}
 
 /// Tells the error on stderr, each cause once, and says what the process ends with. A reader that went away (a broken
-/// pipe) has all it wanted, and an interrupted run is no failure.
+/// pipe) has all it wanted, and an interrupted run is no failure. What failed otherwise is told, also after Ctrl-C.
 #[allow(clippy::print_stderr, reason = "this is the one place where errors are told")]
 #[allow(clippy::needless_pass_by_value, reason = "it is the last stop of the error, and fits `unwrap_or_else`")]
 pub(crate) fn report(error: anyhow::Error) -> Outcome {
     if is_broken_pipe(&error) {
         return Outcome::Done;
     }
-    if interrupt::requested() {
+    if is_interrupted(&error) {
         eprintln!("interrupted; run the same command again to go on from here");
         return Outcome::Interrupted;
     }
@@ -68,9 +80,37 @@ pub(crate) fn report(error: anyhow::Error) -> Outcome {
     Outcome::Failed
 }
 
+/// Whether the run ended because the user asked it to, and for no other reason.
+fn is_interrupted(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<Interrupted>() || cause.downcast_ref().is_some_and(was_stopped))
+}
+
+/// Whether a sink gave up waiting for its broker because the user asked to stop.
+pub(crate) fn was_stopped(error: &LoadError) -> bool {
+    interrupt::requested() && matches!(error, LoadError::Broker { doing, may_pass: false, .. } if doing == "waiting")
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let by_writing = cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
         by_writing || matches!(cause.downcast_ref(), Some(LoadError::BrokenPipe { .. }))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn only_what_the_interrupt_ended_counts_as_interrupted() {
+        interrupt::flag().store(true, Ordering::SeqCst);
+        assert_eq!(report(Interrupted.into()), Outcome::Interrupted);
+        assert_eq!(report(Err::<(), _>(Interrupted).context("seed").unwrap_err()), Outcome::Interrupted);
+        // Whatever else went wrong is told, whether the user wanted to stop or not.
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(report(LoadError::Write { sink: "jsonl:x".to_string(), source: full }.into()), Outcome::Failed);
+        assert_eq!(report(anyhow!("the ledger doesn't add up")), Outcome::Failed);
+    }
 }

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
+use crate::failure::Interrupted;
+
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
 /// Starts to listen. Call it once, before anything long.
@@ -19,6 +21,14 @@ pub(crate) fn listen() -> anyhow::Result<()> {
 /// Whether the user asked to stop.
 pub(crate) fn requested() -> bool {
     REQUESTED.load(Ordering::SeqCst)
+}
+
+/// An error as soon as the user asked to stop.
+pub(crate) fn check() -> Result<(), Interrupted> {
+    match requested() {
+        true => Err(Interrupted),
+        false => Ok(()),
+    }
 }
 
 /// The flag itself, for the libraries to look at between two steps.

@@ -1,8 +1,10 @@
 //! The dump that `etl extract` writes: read by other tools, compared with the server, damaged and found out.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use etl_fixtures::sqlserver::server::ServerOptions;
 
@@ -56,6 +58,24 @@ fn the_dump_is_listed_proved_and_printed() {
     assert!(schema.stdout.contains("datetime"), "{}", schema.stdout);
     let wrong = sample.run(&["dump", "cat", sample.dump_text(), "dbo.Mesages"]).ends_with(2);
     assert!(wrong.stderr.contains("did you mean `dbo.Messages`?"), "{}", wrong.stderr);
+}
+
+#[test]
+fn rows_that_an_interrupt_cuts_short_are_told() {
+    let sample = sample();
+    let rows = ["dump", "cat", sample.dump_text(), "dbo.Messages"];
+    let all = sample.run(&rows).success().stdout.lines().count();
+    let mut child = sample.etl(&rows).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::with_capacity(1 << 10, child.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    // So slowly that it can't come to its end before it has heard of the signal: a pipe holds a small part of the rows.
+    let read = 1 + lines.inspect(|_| std::thread::sleep(Duration::from_millis(1))).count();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{read} of {all} rows: {said}");
+    assert!(read < all && said.contains("interrupted"), "{read} of {all} rows: {said}");
 }
 
 #[test]

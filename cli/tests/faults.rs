@@ -53,7 +53,7 @@ impl Trial {
 
     /// Starts a loader, and waits until it has reached the server: one that finds nobody there says so and ends.
     fn start(&self) -> Child {
-        let server = Database::connect(&self.server.url(), "postgres");
+        let server = self.reach();
         let newest = "SELECT coalesce(max(extract(epoch FROM backend_start) * 1e6), 0)::bigint FROM pg_stat_activity
                       WHERE application_name = 'etl'";
         let before = server.number(newest);
@@ -65,7 +65,8 @@ impl Trial {
         seed
     }
 
-    fn strike(&mut self, seed: &mut Child, kind: usize) {
+    /// Says whether the fault did happen.
+    fn strike(&mut self, seed: &mut Child, kind: usize) -> bool {
         match kind {
             0 => {
                 seed.kill().unwrap();
@@ -75,13 +76,19 @@ impl Trial {
             1 => self.server.crash_and_restart().unwrap(),
             2 => {
                 let bytes = 200_000 + self.below(2_000_000);
+                let before = self.proxy.cuts();
                 self.proxy.cut_after(bytes);
                 // Sessions that are open were not told; ended, they connect again and are cut.
                 self.end_sessions();
+                while self.proxy.cuts() == before && seed.try_wait().unwrap().is_none() {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                return self.proxy.cuts() > before;
             }
-            3 => self.hold_a_lock(),
+            3 => return self.hold_a_lock(),
             _ => self.fill_the_disk(seed),
         }
+        true
     }
 
     /// Until the loader has met it, or for a while. A server that the full disk has ended is started again.
@@ -105,16 +112,27 @@ impl Trial {
     }
 
     fn end_sessions(&self) {
-        let server = Database::connect(&self.server.url(), "postgres");
-        server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'etl'");
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'etl'";
+        // A server that goes down instead ends them as well.
+        self.reach().try_run(end);
     }
 
-    /// Longer than a loader waits for it at a time.
-    fn hold_a_lock(&self) {
-        // Where database or table aren't there yet, the fault is only a pause.
-        if let Ok(profile) = Database::try_connect(&self.server.url(), "shaken_profile") {
-            profile.try_run("BEGIN; LOCK TABLE etl.checkpoint; SELECT pg_sleep(11); COMMIT");
+    /// A session of the test's own. A server that a full disk has ended comes up by itself, and lets nobody in until then.
+    fn reach(&self) -> Database {
+        let begun = Instant::now();
+        loop {
+            match Database::try_connect(&self.server.url(), "postgres") {
+                Ok(server) => return server,
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Longer than a loader waits for it at a time. Not where database or table aren't there yet.
+    fn hold_a_lock(&self) -> bool {
+        let lock = "BEGIN; LOCK TABLE etl.checkpoint; SELECT pg_sleep(11); COMMIT";
+        Database::try_connect(&self.server.url(), "shaken_profile").is_ok_and(|profile| profile.try_run(lock))
     }
 }
 
@@ -178,13 +196,13 @@ fn faults_of_every_kind_leave_the_same_tables_as_none() {
             if seed.try_wait().unwrap().is_some() {
                 break;
             }
-            // Locks and full disks take long, so they are rarer; the first fault is a full disk, so that there is one.
-            let kind = match struck.iter().sum::<usize>() {
-                0 => 4,
+            // Locks and full disks take long, so they are rarer. First come a full disk and a cut, so that there are some.
+            let kind = match (struck[4], struck[2]) {
+                (0, _) => 4,
+                (_, 0) => 2,
                 _ => [0, 1, 2, 0, 1, 2, 0, 1, 2, 3, 4][trial.below(11) as usize],
             };
-            trial.strike(&mut seed, kind);
-            struck[kind] += 1;
+            struck[kind] += usize::from(trial.strike(&mut seed, kind));
         }
         trial.proxy.cut_after(u64::MAX);
         trial.end_sessions();
@@ -201,4 +219,5 @@ fn faults_of_every_kind_leave_the_same_tables_as_none() {
         }
     }
     assert!(trial.met_full_disk > 0, "{struck:?}");
+    assert!(trial.proxy.cuts() > 0, "{struck:?}");
 }

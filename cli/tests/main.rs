@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says where it stopped")]
 
+mod check;
 mod demo;
 mod dump;
 mod events;

@@ -127,3 +127,28 @@ fn a_module_that_names_no_event_is_shown_in_its_line() {
     let said = fails(&mut sample().etl_in(&folder, &["check", "--from", sample().dump_text()]));
     assert_says(&said, &["modules/chat/module.toml:", "MesageSent", "did you mean `MessageSent`?"]);
 }
+
+#[test]
+fn a_target_of_a_wrong_name_or_kind_names_its_option_and_offers_what_fits() {
+    let folder = project("target");
+    let file = folder.join("etl.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{text}\n[targets.broker]\nurl = \"amqp://etl@127.0.0.1/live\"\n")).unwrap();
+    let consume =
+        |from: &'static str, to: &'static str| vec!["consume", "--module", "chat", "--from", from, "--to", to];
+    let check = vec!["check", "--from", sample().dump_text(), "--on", "broker"];
+    for (arguments, parts) in [
+        (consume("borker", "staging"), ["--from borker: no such target", "did you mean `broker`?\nor write amqp://"]),
+        (consume("staging", "staging"), ["--from staging: this needs a RabbitMQ broker", "amqp://"]),
+        (consume("stagin", "staging"), ["--from stagin: no such target", "known here: broker\n"]),
+        (consume("broker", "stagin"), ["--to stagin: no such target", "did you mean `staging`?\nor write postgres://"]),
+        (consume("broker", "jsonl:-"), ["--to jsonl:-: this needs a Postgres server", "postgres://"]),
+        (vec!["test", "--on", "stagin"], ["--on stagin: no such target", "did you mean `staging`?"]),
+        (check, ["--on broker: this needs a Postgres server", "postgres://"]),
+        (vec!["topology", "--to", "brokr"], ["--to brokr: no such target", "did you mean `broker`?\nor write amqp://"]),
+    ] {
+        let said = fails(&mut sample().etl_in(&folder, &arguments));
+        assert_says(&said, &parts);
+        assert!(!said.contains("null:"), "{said}");
+    }
+}

@@ -97,6 +97,29 @@ fn a_complete_seed_is_left_alone_and_another_dump_is_refused() {
 }
 
 #[test]
+fn a_file_is_written_from_the_start_or_must_be_new() {
+    let project = sample().project_with_prefix("file");
+    let file = project.join("events.jsonl");
+    let to = format!("jsonl:{}", file.display());
+    let seed = |to: &str, more: &[&str]| {
+        let arguments = [&["seed", "--from", sample().dump_text(), "--to", to], more].concat();
+        Ended::of(&mut sample().etl_in(&project, &arguments))
+    };
+    seed(&to, &["--if-exists", "fail"]).ends_with(1);
+    let written = std::fs::read(&file).unwrap();
+    let refused = seed(&to, &["--if-exists", "fail"]).ends_with(2);
+    assert!(refused.stderr.contains("events.jsonl: it exists; name another file"), "{}", refused.stderr);
+    assert!(std::fs::read(&file).unwrap() == written, "it was touched");
+    std::fs::write(&file, "something else").unwrap();
+    seed(&to, &[]).ends_with(1);
+    assert!(std::fs::read(&file).unwrap() == written, "it wasn't written from the start");
+    for to in ["null:", &to] {
+        let refused = seed(to, &["--module", "chat"]).ends_with(2);
+        assert!(refused.stderr.contains("leave --module out"), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn the_ledger_accounts_for_every_row() {
     let sample = sample();
     let ended = sample.run(&["seed", "--from", sample.dump_text(), "--to", "null:", "--json"]).ends_with(1);

@@ -21,6 +21,14 @@ fn the_use_cases_of_the_sample_hold_and_leave_nothing_behind() {
     Database::connect(&sample().postgres_url, "postgres").run(left);
 }
 
+/// As the help of `etl test` writes it.
+#[test]
+fn a_part_of_the_name_chooses_use_cases() {
+    let ended = test(&sample().project, &["--module", "chat", "blocked"]).success();
+    assert!(ended.stdout.contains("holds  chat/blocked_again_holds"), "{}", ended.stdout);
+    assert!(!ended.stdout.contains("message_is_kept"), "{}", ended.stdout);
+}
+
 #[test]
 fn a_use_case_that_does_not_hold_shows_both_sides() {
     let project = sample().project_with_prefix("usecases");

@@ -20,23 +20,34 @@ pub(crate) struct TransformArguments {
     /// Memory for ordering and lookups; what doesn't fit is sorted on disk
     #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse_bytes)]
     pub(crate) memory: usize,
-    /// Stop when more rows than this had to be put into quarantine [default: no limit]
+    /// Stop when more rows than this had to be put into quarantine, or a module or broker rejects more events
+    /// [default: no limit]
     #[arg(long, value_name = "N")]
     pub(crate) max_rejects: Option<u64>,
-    /// Where rejected rows and temporary files are kept [default: .etl in the project's folder]
+    /// Where rejected rows, the checkpoint of a RabbitMQ target and temporary files are kept
+    /// [default: .etl in the project's folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
 }
 
-/// Compile mappings and modules against a dump's schema and events.proto, without running anything
+/// Compile mappings and modules against a dump's schema and events.proto; with --on, run the modules' SQL as well
+///
+/// No row is read and no event made, only the tables under derived/ for --plan, if they aren't there yet.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  etl check --from dumps/fi\n  \
+                        etl check --from dumps/fi --plan\n  \
+                        etl check --from dumps/fi --on postgres://etl@127.0.0.1:5432")]
 pub(crate) struct CheckArguments {
     /// The dump whose tables the mappings read
     #[arg(long, value_name = "DUMP")]
     pub(crate) from: PathBuf,
-    /// Show how each mapping's rows will be brought into order
+    /// Show how each mapping's rows will be brought into order; makes the derived tables that aren't there yet
     #[arg(long)]
     pub(crate) plan: bool,
+    /// Run each module's schema, handlers and indexes on no events, in a temporary database on this server: a target of
+    /// etl.toml by name, or postgres://user@host:port
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) on: Option<String>,
 }
 
 /// Print the ordered events as JSON lines, all of them or a selection; or explain what became of one row

@@ -5,15 +5,15 @@ use clap::{Args, ValueEnum};
 use super::broker::PublishArguments;
 use super::events::TransformArguments;
 
-/// What to do with module databases that exist already.
+/// What to do with what an earlier run has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum IfExists {
-    /// Go on where an earlier run of the same dump and project stopped
+    /// Go on where an earlier run of the same dump and project stopped; a file is written from the start
     Resume,
-    /// Stop before anything is changed
+    /// Stop before anything is changed, also when a file exists
     Fail,
     /// Load anew beside the live tables and exchange them at the end, unseen by readers; what was live is kept for
-    /// `etl rollback`
+    /// `etl rollback`. A file is written from the start
     Replace,
 }
 
@@ -40,10 +40,10 @@ pub(crate) struct SeedArguments {
     /// or null:
     #[arg(long, value_name = "TARGET")]
     pub(crate) to: String,
-    /// Load only this module; may be given several times
+    /// Load only this module's database; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(crate) module: Vec<String>,
-    /// What to do with module databases that exist already
+    /// What to do with module databases, messages or a file of an earlier run
     #[arg(long, value_enum, default_value_t = IfExists::Resume)]
     pub(crate) if_exists: IfExists,
     /// What a commit waits for; the last one of a module waits for the disk in any case

@@ -4,7 +4,7 @@ use clap::{Args, ValueEnum};
 
 /// Run the modules' use cases, each in a temporary database
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  etl test\n  etl test --module chat blocks\n  \
+#[command(after_help = "Examples:\n  etl test\n  etl test --module chat blocked\n  \
                         etl test --on postgres://etl@127.0.0.1:5432")]
 pub(crate) struct TestArguments {
     /// Run only the use cases whose name holds this; a name is MODULE/FILE

@@ -1,24 +1,25 @@
-//! `etl check`: compiles mappings and modules, and runs nothing.
+//! `etl check`: compiles mappings and modules; runs the modules' SQL where a server is named, and nothing else.
+
+mod trial;
 
 use std::io::Write;
 use std::path::Path;
 
-use etl_load::LoadError;
 use etl_load::module::Module;
-use etl_load::usecase::UseCase;
-use etl_schemas::event::EventCatalog;
-use etl_schemas::project::Project;
 use etl_transform::plan;
 
+use super::opened::{all_modules, all_use_cases};
 use super::pipeline::Pipeline;
+use super::server::Server;
 use crate::arguments::CheckArguments;
-use crate::failure::{Findings, Outcome};
+use crate::failure::Outcome;
 use crate::output::{count, stdout, table};
 
 pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<Outcome> {
     let mut pipeline = Pipeline::compiled(project, &arguments.from)?;
     let modules = all_modules(&pipeline.project, &pipeline.catalog)?;
     let use_cases = all_use_cases(&modules, &pipeline.catalog)?;
+    let server = arguments.on.as_deref().map(|on| Server::named(&pipeline.project, on)).transpose()?;
     let mut out = stdout();
     writeln!(
         out,
@@ -45,31 +46,29 @@ pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<
         });
         write!(out, "\n{}", table(&["mapping", "table", "lookups", "rows", "order"], rows))?;
     }
+    if let Some(server) = server {
+        // It takes seconds, and what is known by now needn't wait.
+        out.flush()?;
+        return try_out(&pipeline, &modules, &server, &mut out);
+    }
+    if !modules.is_empty() {
+        writeln!(out, "note: the SQL of the modules was not run; --on TARGET runs it on a server, on no events")?;
+    }
     out.flush()?;
     Ok(Outcome::Done)
 }
 
-/// Every module of the project, checked against its events.
-pub(super) fn all_modules(project: &Project, catalog: &EventCatalog) -> anyhow::Result<Vec<Module>> {
-    match Module::load_all(&project.modules_folder(), catalog) {
-        Ok(modules) => Ok(modules),
-        Err(LoadError::Invalid(diagnostics)) => Err(Findings::error(diagnostics)),
-        Err(other) => Err(other.into()),
+/// Runs the SQL of the modules on the server that `--on` names, and prints all that is wrong.
+fn try_out(pipeline: &Pipeline, modules: &[Module], server: &Server, out: &mut impl Write) -> anyhow::Result<Outcome> {
+    let errors = trial::errors(&server.target, modules, &pipeline.catalog)?;
+    for error in &errors {
+        writeln!(out, "\n{error}")?;
     }
-}
-
-/// The use cases of these modules. What is wrong in any of them is told at once.
-pub(super) fn all_use_cases(modules: &[Module], catalog: &EventCatalog) -> anyhow::Result<Vec<(Module, Vec<UseCase>)>> {
-    let (mut cases, mut findings) = (Vec::new(), Vec::new());
-    for module in modules {
-        match UseCase::load_all(module, catalog) {
-            Ok(of_module) => cases.push((module.clone(), of_module)),
-            Err(LoadError::Invalid(diagnostics)) => findings.extend(diagnostics),
-            Err(other) => return Err(other.into()),
-        }
+    let modules = count(modules.len() as u64);
+    match errors.len() {
+        0 => writeln!(out, "the SQL of {modules} modules was run on no events: all fits")?,
+        some => writeln!(out, "\nthe SQL of {modules} modules was run on no events: {some} errors")?,
     }
-    match findings.is_empty() {
-        true => Ok(cases),
-        false => Err(Findings::error(findings)),
-    }
+    out.flush()?;
+    Ok(if errors.is_empty() { Outcome::Done } else { Outcome::Rejects })
 }

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use etl_load::LoadError;
@@ -10,12 +9,11 @@ use etl_load::postgres::{PostgresOptions, PostgresSink, StreamFingerprint};
 use etl_load::rabbitmq::topology::Topology;
 use etl_load::rabbitmq::{ConsumeOptions, consume};
 use etl_load::sink::{Sink, SinkReport};
-use etl_schemas::event::EventCatalog;
-use etl_schemas::project::Project;
 use serde_json::json;
 
-use super::check::all_modules;
-use super::seed::{Target, module_table, selected, sink_json};
+use super::opened::Opened;
+use super::seed::{module_table, sink_json};
+use super::target;
 use crate::arguments::ConsumeArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
@@ -23,14 +21,12 @@ use crate::output::{count, stdout};
 use crate::progress::Progress;
 
 pub(super) fn run(project: &Path, arguments: &ConsumeArguments) -> anyhow::Result<Outcome> {
-    let project = Project::open(project)?;
-    let catalog = Arc::new(EventCatalog::load(&project.events_file(), project.namespace)?);
-    let (broker, kind) = Target::parse(&project, &arguments.from)?.rabbit(&format!("--from {}", arguments.from))?;
-    let (server, database_prefix) =
-        Target::parse(&project, &arguments.to)?.postgres(&format!("--to {}", arguments.to))?;
-    let all = all_modules(&project, &catalog)?;
-    let topology = Topology::new(&project.name, &all, &catalog, kind)?;
-    let module = selected(all, std::slice::from_ref(&arguments.module))?.remove(0);
+    let opened = Opened::open(project)?;
+    let Opened { project, catalog, modules } = &opened;
+    let (broker, kind) = target::rabbit(project, "--from", &arguments.from)?;
+    let (server, database_prefix) = target::postgres(project, "--to", &arguments.to)?;
+    let topology = Topology::new(&project.name, modules, catalog, kind)?;
+    let module = opened.selected(std::slice::from_ref(&arguments.module))?.remove(0);
     let retry_time_max = Duration::from_secs(arguments.retry_for);
     let to = PostgresOptions {
         database_prefix,
@@ -40,7 +36,7 @@ pub(super) fn run(project: &Path, arguments: &ConsumeArguments) -> anyhow::Resul
         ..PostgresOptions::default()
     };
     let mut open = |stream: &StreamFingerprint| -> Result<Box<dyn Sink>, LoadError> {
-        Ok(Box::new(PostgresSink::open(&server, &module, &catalog, stream, &to)?))
+        Ok(Box::new(PostgresSink::open(&server, &module, catalog, stream, &to)?))
     };
     let (prefetch, until_idle) = (arguments.prefetch, arguments.until_idle);
     let options = ConsumeOptions { prefetch, until_idle, retry_time_max, stop: interrupt::flag() };
@@ -51,7 +47,7 @@ pub(super) fn run(project: &Path, arguments: &ConsumeArguments) -> anyhow::Resul
             task.set(position);
         }
     };
-    let report = consume(&broker, &topology, &module, &catalog, &mut open, &options, &mut moved)?;
+    let report = consume(&broker, &topology, &module, catalog, &mut open, &options, &mut moved)?;
     drop(task);
     let mut out = stdout();
     match arguments.json {

@@ -3,11 +3,9 @@
 use std::path::Path;
 
 use etl_load::postgres::PostgresTarget;
-use etl_schemas::event::EventCatalog;
-use etl_schemas::project::Project;
 
-use super::check::all_modules;
-use super::seed::{Target, selected};
+use super::opened::Opened;
+use super::target;
 
 /// Databases on a server.
 pub(super) struct Databases {
@@ -19,11 +17,10 @@ pub(super) struct Databases {
 impl Databases {
     /// Of the project's modules with these names, or of all, on the target that `--to` says.
     pub(super) fn open(project: &Path, to: &str, names: &[String]) -> anyhow::Result<Databases> {
-        let project = Project::open(project)?;
-        let catalog = EventCatalog::load(&project.events_file(), project.namespace)?;
-        let (server, prefix) = Target::parse(&project, to)?.postgres(&format!("--to {to}"))?;
-        let modules = selected(all_modules(&project, &catalog)?, names)?;
-        let modules = modules.into_iter().map(|module| (module.name.clone(), format!("{prefix}{}", module.name)));
+        let opened = Opened::open(project)?;
+        let (server, prefix) = target::postgres(&opened.project, "--to", to)?;
+        let modules =
+            opened.selected(names)?.into_iter().map(|module| (module.name.clone(), format!("{prefix}{}", module.name)));
         Ok(Databases { server, modules: modules.collect() })
     }
 }

@@ -21,7 +21,8 @@ use secrecy::SecretString;
 
 use super::extract::Bars;
 use super::pipeline::Pipeline;
-use super::seed::{Seeded, Target, open_sinks, seed};
+use super::seed::{Seeded, open_sinks, seed};
+use super::target::Target;
 use super::work_folder::{self, WorkFolder};
 use crate::arguments::{DemoArguments, Durability, IfExists, PublishArguments, SeedArguments, TransformArguments};
 use crate::failure::Outcome;
@@ -87,7 +88,7 @@ fn generate(folders: &Folders, arguments: &DemoArguments) -> anyhow::Result<(u64
         }
     })?;
     drop(current);
-    stop_if_interrupted()?;
+    interrupt::check()?;
     let rows = summary.tables.iter().map(|table| table.rows).sum();
     Ok((rows, started.elapsed().as_secs_f64()))
 }
@@ -110,7 +111,7 @@ fn extract_all(folders: &Folders, servers: &Servers) -> anyhow::Result<ExtractRe
     };
     let progress = Progress::new();
     let report = extract(&options, &Bars::new(&progress), interrupt::flag())?;
-    stop_if_interrupted()?;
+    interrupt::check()?;
     match report.outcome {
         Ending::Complete => Ok(report),
         _ => bail!(
@@ -143,11 +144,4 @@ fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<Seeded> {
     let work = WorkFolder::kept(&work_folder::of_project(&pipeline.project))?;
     let sinks = open_sinks(&pipeline, &target, &arguments, &work)?;
     seed(&pipeline, sinks, &arguments, &work)
-}
-
-fn stop_if_interrupted() -> anyhow::Result<()> {
-    match interrupt::requested() {
-        true => bail!("interrupted"),
-        false => Ok(()),
-    }
 }

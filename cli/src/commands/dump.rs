@@ -154,7 +154,8 @@ fn print_part(
         part.read(block, &mut buffer)?;
         let mut cells = Vec::new();
         for (place, row) in buffer.rows().enumerate() {
-            if left == 0 || interrupt::requested() {
+            interrupt::check()?;
+            if left == 0 {
                 return Ok(0);
             }
             line.clear();

@@ -31,9 +31,7 @@ pub(super) fn run(project: &Path, arguments: &EventsArguments) -> anyhow::Result
     let window = Window { since: arguments.seek, until: arguments.until };
     let mut stream = pipeline.seek(&arguments.transform, &work, window)?;
     while !lines.is_full() {
-        if interrupt::requested() {
-            bail!("interrupted");
-        }
+        interrupt::check()?;
         let Some(batch) = stream.next_batch()? else {
             lines.finish()?;
             return told(stream.finish()?.rows_quarantined());

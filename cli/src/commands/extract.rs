@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::inspect;
 use crate::arguments::{ExtractArguments, GentlenessArguments};
-use crate::failure::Outcome;
+use crate::failure::{Interrupted, Outcome};
 use crate::interrupt;
 use crate::output::stdout;
 use crate::progress::Progress;
@@ -29,7 +29,7 @@ pub(super) fn run(project: &Path, arguments: &ExtractArguments) -> anyhow::Resul
     let project = Project::open(project)?;
     let options = options(&project, arguments)?;
     if arguments.plan {
-        let survey = plan(&options, interrupt::flag())?.context("interrupted")?;
+        let survey = plan(&options, interrupt::flag())?.ok_or(Interrupted)?;
         return inspect::show(&survey, arguments.json);
     }
     let progress = Progress::new();
@@ -112,7 +112,7 @@ pub(super) fn source(project: &Project) -> anyhow::Result<(&Source, SourceUrl, O
 fn outcome(report: &ExtractReport, out: &Path) -> anyhow::Result<Outcome> {
     match report.outcome {
         Ending::Complete => Ok(Outcome::Done),
-        Ending::Cancelled => Err(anyhow!("interrupted")),
+        Ending::Cancelled => Err(Interrupted.into()),
         Ending::TablesFailed => {
             let failed: Vec<String> =
                 report.failed.iter().map(|failed| format!("{}: {}", failed.table, failed.reason)).collect();

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::Context;
 use etl_extract::run::{Gentleness, Inspect, inspect};
 use etl_extract::survey::{Cast, Reading, Survey, TableSurvey};
 use etl_schemas::dump::KeyRange;
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::extract;
 use crate::arguments::InspectArguments;
-use crate::failure::Outcome;
+use crate::failure::{Interrupted, Outcome};
 use crate::interrupt;
 use crate::output::{count, stdout, table};
 use crate::sizes::{show_bytes, show_duration};
@@ -22,7 +21,7 @@ pub(super) fn run(project: &Path, arguments: &InspectArguments) -> anyhow::Resul
     let (source, url, password) = extract::source(&project)?;
     let (client, casts) = (arguments.client.unwrap_or(source.client), project.casts.clone());
     let options = Inspect { url, password, client, casts, gentleness: Gentleness::default() };
-    let survey = inspect(&options, interrupt::flag())?.context("interrupted")?;
+    let survey = inspect(&options, interrupt::flag())?.ok_or(Interrupted)?;
     show(&survey, arguments.json)
 }
 

@@ -4,21 +4,16 @@ use std::path::Path;
 
 use anyhow::Context;
 use etl_load::story::Outline;
-use etl_schemas::event::EventCatalog;
-use etl_schemas::project::Project;
 
-use super::check::{all_modules, all_use_cases};
-use super::seed::selected;
+use super::opened::{Opened, all_use_cases};
 
 /// The outline of the project, with only these modules if any are named.
 pub(super) fn of_project(project: &Path, modules: &[String]) -> anyhow::Result<Outline> {
-    let project = Project::open(project)?;
-    let catalog = EventCatalog::load(&project.events_file(), project.namespace)?;
-    let all = all_modules(&project, &catalog)?;
-    let cases = all_use_cases(&all, &catalog)?;
-    let mappings = mappings(&project.mappings_folder())?;
-    let mut outline = Outline::new(&catalog, &cases, mappings.iter().map(String::as_str));
-    let named: Vec<String> = selected(all, modules)?.into_iter().map(|module| module.name).collect();
+    let opened = Opened::open(project)?;
+    let cases = all_use_cases(&opened.modules, &opened.catalog)?;
+    let mappings = mappings(&opened.project.mappings_folder())?;
+    let mut outline = Outline::new(&opened.catalog, &cases, mappings.iter().map(String::as_str));
+    let named: Vec<String> = opened.selected(modules)?.into_iter().map(|module| module.name).collect();
     if !modules.is_empty() {
         outline.keep_modules(&named);
     }

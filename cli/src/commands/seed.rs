@@ -1,7 +1,7 @@
 //! `etl seed`: loads the ordered events into modules' databases, or writes them elsewhere.
 
 mod report;
-mod target;
+mod sinks;
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -16,15 +16,16 @@ use etl_schemas::event::EventBatch;
 use etl_transform::{EventStream, Ledger};
 
 use super::pipeline::Pipeline;
+use super::target;
 use super::work_folder::{self, WorkFolder};
 use crate::arguments::SeedArguments;
-use crate::failure::Outcome;
+use crate::failure::{Interrupted, Outcome, was_stopped};
 use crate::interrupt;
 use crate::output::stdout;
 use crate::progress::{Progress, Task};
 
 pub(super) use report::{ledger_table, module_table, sink_json};
-pub(super) use target::{Target, open_sinks, selected};
+pub(super) use sinks::open_sinks;
 
 /// Events that wait for the slowest sink, in bytes: a sink that is farther behind gets a pass of its own.
 const QUEUE_BYTES: usize = 64 << 20;
@@ -41,7 +42,7 @@ pub(super) struct Seeded {
 
 pub(super) fn run(project: &Path, arguments: &SeedArguments) -> anyhow::Result<Outcome> {
     let pipeline = Pipeline::open(project, &arguments.transform)?;
-    let target = Target::parse(&pipeline.project, &arguments.to)?;
+    let target = target::of_any_kind(&pipeline.project, "--to", &arguments.to)?;
     let work = arguments.transform.work.clone().unwrap_or_else(|| work_folder::of_project(&pipeline.project));
     let work = WorkFolder::kept(&work)?;
     let sinks = open_sinks(&pipeline, &target, arguments, &work)?;
@@ -141,21 +142,24 @@ fn settle(
     ending: Ending<anyhow::Error>,
     watched: &[std::sync::Arc<SinkProgress>],
 ) -> anyhow::Result<Vec<SinkReport>> {
-    let (mut reports, mut failures) = (Vec::new(), Vec::new());
+    let (mut reports, mut failures, mut stopped) = (Vec::new(), Vec::new(), false);
     for (name, result) in sinks {
         match result {
             Ok(report) => reports.push(report),
             Err(error @ LoadError::BrokenPipe { .. }) => return Err(error.into()),
+            Err(error) if was_stopped(&error) => stopped = true,
             Err(error) => failures.push(format!("{name}: {error}")),
         }
     }
     match ending {
         Ending::Producer(error) => return Err(error),
-        Ending::Stopped => return Err(anyhow!("interrupted")),
+        Ending::Stopped => stopped = true,
         Ending::Finished | Ending::NoSinkLeft => {}
     }
-    if failures.is_empty() {
-        return Ok(reports);
+    match (failures.is_empty(), stopped) {
+        (true, false) => return Ok(reports),
+        (true, true) => return Err(Interrupted.into()),
+        (false, _) => {}
     }
     let kept: Vec<String> =
         watched.iter().map(|sink| format!("{}: up to event {}", sink.name(), shown(sink.durable()))).collect();

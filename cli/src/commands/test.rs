@@ -1,10 +1,7 @@
 //! `etl test`: runs the use cases of the modules in temporary databases.
 
-mod server;
-
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::bail;
 use etl_load::LoadError;
@@ -12,32 +9,25 @@ use etl_load::module::Module;
 use etl_load::postgres::try_out;
 use etl_load::usecase::UseCase;
 use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
-use etl_schemas::event::EventCatalog;
-use etl_schemas::project::Project;
 
-use super::check::{all_modules, all_use_cases};
-use super::seed::selected;
+use super::opened::{Opened, all_use_cases};
+use super::server::Server;
 use crate::arguments::TestArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
 use crate::output::{count, stdout};
-use server::Server;
 
 pub(super) fn run(project: &Path, arguments: &TestArguments) -> anyhow::Result<Outcome> {
-    let project = Project::open(project)?;
-    let catalog = Arc::new(EventCatalog::load(&project.events_file(), project.namespace)?);
-    let modules = selected(all_modules(&project, &catalog)?, &arguments.module)?;
-    let cases = all_use_cases(&modules, &catalog)?;
+    let opened = Opened::open(project)?;
+    let cases = all_use_cases(&opened.selected(&arguments.module)?, &opened.catalog)?;
     let chosen = chosen(&cases, arguments.name.as_deref())?;
-    let server = Server::open(&project, arguments.on.as_deref())?;
+    let server = Server::open(&opened.project, arguments.on.as_deref())?;
     let mut out = stdout();
     let (mut failed, mut first_failed) = (0u64, None);
     for (index, (module, case)) in chosen.iter().enumerate() {
-        if interrupt::requested() {
-            bail!("interrupted");
-        }
+        interrupt::check()?;
         let prefix = format!("etl_test_{}_{index}_", std::process::id());
-        let diagnostics = match try_out(&server.target, module, case, &catalog, &prefix) {
+        let diagnostics = match try_out(&server.target, module, case, &opened.catalog, &prefix) {
             Ok(diagnostics) => diagnostics,
             // What doesn't fit in a module fails all its use cases in the same way; it is told once, as an error.
             Err(LoadError::Invalid(diagnostics)) => return Err(crate::failure::Findings::error(diagnostics)),

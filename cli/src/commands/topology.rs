@@ -5,23 +5,19 @@ use std::path::Path;
 
 use etl_load::rabbitmq::topology::Topology;
 use etl_load::rabbitmq::{Declared, State, apply, inspect};
-use etl_schemas::event::EventCatalog;
-use etl_schemas::project::Project;
 use serde_json::{Value, json};
 
-use super::check::all_modules;
-use super::seed::{Target, selected};
+use super::opened::Opened;
+use super::target;
 use crate::arguments::TopologyArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
 use crate::output::{count, stdout, table};
 
 pub(super) fn run(project: &Path, arguments: &TopologyArguments) -> anyhow::Result<Outcome> {
-    let project = Project::open(project)?;
-    let catalog = EventCatalog::load(&project.events_file(), project.namespace)?;
-    let (broker, kind) = Target::parse(&project, &arguments.to)?.rabbit(&format!("--to {}", arguments.to))?;
-    let modules = selected(all_modules(&project, &catalog)?, &[])?;
-    let topology = Topology::new(&project.name, &modules, &catalog, kind)?;
+    let opened = Opened::open(project)?;
+    let (broker, kind) = target::rabbit(&opened.project, "--to", &arguments.to)?;
+    let topology = Topology::new(&opened.project.name, &opened.selected(&[])?, &opened.catalog, kind)?;
     let mut out = stdout();
     if arguments.dot {
         write!(out, "{}", topology.to_dot())?;
