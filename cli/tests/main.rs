@@ -16,6 +16,7 @@ mod rabbitmq;
 mod rabbitmq_faults;
 mod rabbitmq_messages;
 mod rabbitmq_tls;
+mod rollback;
 mod sample;
 mod seed;
 mod story;

@@ -3,12 +3,13 @@
 //! In: a target and a database's name. Out: the database changed, and what is live in it now. A database that isn't ours
 //! is never touched.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::PostgresTarget;
 use super::connection::Connection;
 use super::database::{self, refused};
-use super::generation::{self, LIVE, PREVIOUS};
+use super::generation::{self, LIVE, PREVIOUS, Waiting};
 use crate::LoadError;
 
 /// What is live in a database.
@@ -25,17 +26,23 @@ pub struct Described {
 }
 
 /// Makes the tables live that were live before the last `replace`, at one moment for all readers; the present ones
-/// become the previous ones. Waits so long for readers that are in the middle of the tables.
+/// become the previous ones. Waits so long for readers that are in the middle of the tables, or until `stop` is raised.
 ///
 /// # Errors
-/// When there are no previous tables, somebody holds a table's lock for longer, or the server can't be used.
-pub fn roll_back(target: &PostgresTarget, database: &str, patience: Duration) -> Result<Described, LoadError> {
+/// When there are no previous tables, somebody holds a table's lock for longer, the run is stopped, or the server can't
+/// be used. The live tables are as before then; only when the connection breaks at the very end may they be exchanged.
+pub fn roll_back(
+    target: &PostgresTarget,
+    database: &str,
+    time_max: Duration,
+    stop: &AtomicBool,
+) -> Result<Described, LoadError> {
     let connection = database::open_ours(target, database)?;
     if !PREVIOUS.exists(&connection)? {
         let help = "only `etl seed --if-exists replace` leaves the tables that were live before";
         return Err(refused(database, "it has no previous tables", help));
     }
-    generation::exchange_with_previous(&connection, patience)?;
+    generation::exchange_with_previous(&connection, Waiting { time_max, stop })?;
     describe(&connection)
 }
 
