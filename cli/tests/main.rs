@@ -15,6 +15,7 @@ mod quarantine;
 mod rabbitmq;
 mod rabbitmq_faults;
 mod rabbitmq_messages;
+mod rabbitmq_repair;
 mod rabbitmq_tls;
 mod rollback;
 mod sample;
