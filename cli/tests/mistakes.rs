@@ -127,3 +127,15 @@ fn a_module_that_names_no_event_is_shown_in_its_line() {
     let said = fails(&mut sample().etl_in(&folder, &["check", "--from", sample().dump_text()]));
     assert_says(&said, &["modules/chat/module.toml:", "MesageSent", "did you mean `MessageSent`?"]);
 }
+
+#[test]
+fn a_project_without_modules_is_checked_and_what_needs_one_says_so() {
+    let folder = project("no-modules");
+    std::fs::remove_dir_all(folder.join("modules")).unwrap();
+    let checked = Ended::of(&mut sample().etl_in(&folder, &["check", "--from", sample().dump_text()])).success();
+    assert_says(&checked.stdout, &["0 modules with 0 use cases: all fit"]);
+    for command in [&["seed", "--from", sample().dump_text(), "--to", "staging"][..], &["test"], &["summary"]] {
+        let said = fails(&mut sample().etl_in(&folder, command));
+        assert_says(&said, &["the project has no modules", "make a folder under modules/ with a module.toml"]);
+    }
+}
