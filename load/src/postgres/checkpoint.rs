@@ -137,7 +137,7 @@ impl Checkpoint {
 }
 
 /// What to do about a database that was loaded from something else.
-fn load_anew(module: &str, origin: Origin) -> String {
+pub(super) fn load_anew(module: &str, origin: Origin) -> String {
     match origin {
         Origin::Dump => "load it anew with --if-exists replace, or seed from what it was loaded from".to_string(),
         Origin::Queue => format!(
