@@ -1,9 +1,11 @@
 //! Tables that are replaced while others read them: no failed query, never a half-loaded state, and the way back.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use etl_load::postgres::{IfExists, PostgresOptions, PostgresSink, reset, roll_back};
+use etl_fixtures::cutting_proxy::CuttingProxy;
+use etl_load::postgres::{IfExists, PostgresOptions, PostgresSink, PostgresTarget, reset, roll_back};
 use etl_load::sink::Sink;
 use tokio_postgres::NoTls;
 
@@ -192,6 +194,43 @@ fn an_exchange_says_who_is_in_the_way_and_ends_when_the_run_is_stopped() {
     reader.end();
     STOP.store(false, Ordering::Relaxed);
     assert_eq!(roll_back(LONG).unwrap().position, 1_000);
+}
+
+/// What a rollback says is what happened, also when the connection breaks between the exchange and the last answer.
+#[test]
+fn a_rollback_whose_answer_was_lost_is_not_told_as_failed() {
+    let (databases, private) = Server::private("lost_answer");
+    // Declared behind the server, so that it drops its databases before that ends.
+    let server = databases;
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog(PROTO);
+    let m = module(folder.path(), &catalog, MODULE, SCHEMA, INDEXES).unwrap();
+    for generation in [1, 2] {
+        let options = server.options(IfExists::Replace);
+        let mut sink = PostgresSink::open(&server.target(), &m, &catalog, &fingerprint(), &options).unwrap();
+        for batch in stream(generation).batches(1_000) {
+            sink.write(&batch).unwrap();
+        }
+        sink.finish().unwrap();
+    }
+    let proxy = CuttingProxy::start(SocketAddr::from(([127, 0, 0, 1], private.port()))).unwrap();
+    let target = PostgresTarget::parse(&format!("postgres://postgres@{}", proxy.address()), None).unwrap();
+    let live = || server.query("m", "SELECT max(n) FROM all_of_it");
+    let (mut failed, mut recovered) = (0, 0);
+    for bytes in (1_000..).step_by(61) {
+        let (before, cuts) = (live(), proxy.cuts());
+        proxy.cut_after(bytes);
+        let ended = roll_back(&target, &server.database("m"), Duration::from_secs(60), &RUNNING);
+        assert_eq!(ended.is_ok(), live() != before, "cut after {bytes} bytes: {ended:?}");
+        let said = ended.as_ref().map_or_else(ToString::to_string, |_| String::new());
+        assert!(!said.contains("run the same command again"), "{said}");
+        match (ended.is_ok(), proxy.cuts() > cuts) {
+            (true, false) => break,
+            (true, true) => recovered += 1,
+            (false, _) => failed += 1,
+        }
+    }
+    assert!(failed > 0 && recovered > 0, "{failed} failed, {recovered} were exchanged without an answer");
 }
 
 /// A drop that a full disk or a crash interrupts leaves such a database; nobody can connect to it.

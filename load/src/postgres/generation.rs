@@ -33,10 +33,19 @@ pub(super) const PREVIOUS: Generation = Generation { tables: "etl_previous", sta
 /// A name for a moment.
 const PASSING: Generation = Generation { tables: "etl_passing", state: "etl_passing_state" };
 
+/// What to do when a rollback failed.
+pub(super) const ROLL_BACK_ALONE: &str =
+    "roll back this module alone (--module): what was rolled back already would come forward again";
+
 impl Generation {
     /// Whether it has a checkpoint.
     pub(super) fn exists(&self, connection: &Connection) -> Result<bool, LoadError> {
-        let select = format!("SELECT to_regclass('{}.checkpoint') IS NOT NULL", self.state);
+        Ok(self.identity(connection)?.is_some())
+    }
+
+    /// What tells its tables from those of any other, under whatever name; `None` if there are none.
+    pub(super) fn identity(&self, connection: &Connection) -> Result<Option<u32>, LoadError> {
+        let select = format!("SELECT to_regclass('{}.checkpoint')::oid", self.state);
         connection.run("looking for the checkpoint", connection.client.query_one_scalar(&select, &[]))
     }
 
@@ -118,10 +127,7 @@ pub(super) fn exchange_with_previous(connection: &Connection, waiting: Waiting<'
     rename(&mut renames, LIVE, PASSING);
     rename(&mut renames, PREVIOUS, LIVE);
     rename(&mut renames, PASSING, PREVIOUS);
-    let told = Told {
-        so_far: "it was not rolled back",
-        again: "roll back this module alone (--module): what was rolled back already would come forward again",
-    };
+    let told = Told { so_far: "it was not rolled back", again: ROLL_BACK_ALONE };
     exchange(connection, PREVIOUS, &renames, waiting, told)
 }
 

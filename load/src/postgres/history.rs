@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::PostgresTarget;
 use super::connection::Connection;
 use super::database::{self, refused};
-use super::generation::{self, LIVE, PREVIOUS, Waiting};
+use super::failure::may_pass;
+use super::generation::{self, LIVE, PREVIOUS, ROLL_BACK_ALONE, Waiting};
 use crate::LoadError;
 
 /// What is live in a database.
@@ -30,20 +31,40 @@ pub struct Described {
 ///
 /// # Errors
 /// When there are no previous tables, somebody holds a table's lock for longer, the run is stopped, or the server can't
-/// be used. The live tables are as before then; only when the connection breaks at the very end may they be exchanged.
+/// be used. The live tables are as before then; they may be exchanged only if the connection broke at the very end and no
+/// other could be had.
 pub fn roll_back(
     target: &PostgresTarget,
     database: &str,
     time_max: Duration,
     stop: &AtomicBool,
 ) -> Result<Described, LoadError> {
+    exchange_and_look(target, database, Waiting { time_max, stop }).map_err(|error| match error {
+        // A load's advice, to run the same command again, would be wrong.
+        LoadError::Postgres { database, doing, problem, error, .. } if may_pass(&error) => {
+            let help = format!("check that the server is up, then {ROLL_BACK_ALONE}");
+            LoadError::Postgres { database, doing, problem, help, error }
+        }
+        other => other,
+    })
+}
+
+fn exchange_and_look(target: &PostgresTarget, database: &str, waiting: Waiting<'_>) -> Result<Described, LoadError> {
     let connection = database::open_ours(target, database)?;
-    if !PREVIOUS.exists(&connection)? {
+    let Some(coming) = PREVIOUS.identity(&connection)? else {
         let help = "only `etl seed --if-exists replace` leaves the tables that were live before";
         return Err(refused(database, "it has no previous tables", help));
+    };
+    let exchanged = generation::exchange_with_previous(&connection, waiting);
+    match exchanged.and_then(|()| describe(&connection)) {
+        Err(error) if error.may_pass() => {
+            // Only the answer may be lost, and whoever rolled back once more would undo it.
+            drop(connection);
+            let connection = database::open_ours(target, database)?;
+            if LIVE.identity(&connection)? == Some(coming) { describe(&connection) } else { Err(error) }
+        }
+        described => described,
     }
-    generation::exchange_with_previous(&connection, Waiting { time_max, stop })?;
-    describe(&connection)
 }
 
 /// Drops the database; or, with `previous_only`, just the tables that were live before, which frees their disk space.
