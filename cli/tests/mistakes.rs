@@ -152,3 +152,15 @@ fn a_target_of_a_wrong_name_or_kind_names_its_option_and_offers_what_fits() {
         assert!(!said.contains("null:"), "{said}");
     }
 }
+
+#[test]
+fn a_project_without_modules_is_checked_and_what_needs_one_says_so() {
+    let folder = project("no-modules");
+    std::fs::remove_dir_all(folder.join("modules")).unwrap();
+    let checked = Ended::of(&mut sample().etl_in(&folder, &["check", "--from", sample().dump_text()])).success();
+    assert_says(&checked.stdout, &["0 modules with 0 use cases: all fit"]);
+    for command in [&["seed", "--from", sample().dump_text(), "--to", "staging"][..], &["test"], &["summary"]] {
+        let said = fails(&mut sample().etl_in(&folder, command));
+        assert_says(&said, &["the project has no modules", "make a folder under modules/ with a module.toml"]);
+    }
+}

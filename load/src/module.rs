@@ -6,6 +6,7 @@
 
 mod specification;
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ pub struct Module {
     pub schema: Script,
     /// Makes keys and indexes, after everything is loaded.
     pub indexes: Option<Script>,
+    name_span: Range<usize>,
     file: Script,
 }
 
@@ -122,19 +124,24 @@ impl Module {
     pub fn load(folder: &Path, catalog: &EventCatalog) -> Result<Module, LoadError> {
         let file = Script::read(folder.join(MODULE_FILE))?;
         let checked = Specification::parse(&file)?.check(&file, folder, catalog).map_err(LoadError::Invalid)?;
-        let Checked { name, strict, queue, handlers } = checked;
+        let Checked { name, name_span, strict, queue, handlers } = checked;
         let schema = Script::read(folder.join("schema.sql"))?;
         let indexes = folder.join("indexes.sql");
         let indexes = if indexes.exists() { Some(Script::read(indexes)?) } else { None };
-        Ok(Module { name, handlers, strict, queue, schema, indexes, file })
+        Ok(Module { name, handlers, strict, queue, schema, indexes, name_span, file })
     }
 
-    /// Reads every module under `folder` (the folders with a `module.toml`), in the order of their names. All that is
-    /// wrong in any of them is reported at once.
+    /// Reads every module under `folder` (the folders with a `module.toml`), in the order of their names; none when there
+    /// is no such folder. All that is wrong in any of them is reported at once.
     pub fn load_all(folder: &Path, catalog: &EventCatalog) -> Result<Vec<Module>, LoadError> {
         let mut folders = Vec::new();
         let read_error = |source| LoadError::Read { path: folder.to_path_buf(), source };
-        for entry in std::fs::read_dir(folder).map_err(read_error)? {
+        let entries = match std::fs::read_dir(folder) {
+            // A project may have mappings only.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(read_error)?,
+        };
+        for entry in entries {
             let path = entry.map_err(read_error)?.path();
             if path.join(MODULE_FILE).exists() {
                 folders.push(path);
@@ -175,6 +182,11 @@ impl Module {
         fingerprint.to_string()
     }
 
+    /// An error about its name.
+    pub(crate) fn at_name(&self, message: impl Into<String>) -> Diagnostic {
+        self.file.diagnostic(self.name_span.clone(), message)
+    }
+
     /// An error about what a handler names.
     pub(crate) fn at_handler(&self, handler: &Handler, message: impl Into<String>) -> Diagnostic {
         self.file.diagnostic(handler.span.clone(), message)
@@ -193,8 +205,7 @@ fn doubled_names(modules: &[Module]) -> Vec<Diagnostic> {
     for (index, module) in modules.iter().enumerate() {
         if let Some(first) = modules[..index].iter().find(|earlier| earlier.name == module.name) {
             let message = format!("the name `{}` is taken by {} already", module.name, first.file.path.display());
-            let at = module.file.text.find(&module.name).unwrap_or(0);
-            doubled.push(module.file.diagnostic(at..at + module.name.len(), message));
+            doubled.push(module.at_name(message));
         }
     }
     doubled

@@ -54,6 +54,15 @@ pub enum Durability {
     Relaxed,
 }
 
+/// Where a loader's events come from. What to do differs when a database was loaded from something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `etl seed` reads them from the dump, all of them in each run.
+    Dump,
+    /// `etl consume` takes them from the module's queue, which may not hold the first ones any more.
+    Queue,
+}
+
 /// For who never stops a run.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
@@ -62,6 +71,8 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 pub struct PostgresOptions {
     /// What to do with a database that exists.
     pub if_exists: IfExists,
+    /// Where the events come from.
+    pub origin: Origin,
     /// Put before the module's name to make the database's: `staging_` and `chat` make `staging_chat`.
     pub database_prefix: String,
     /// Rows in one transaction.
@@ -84,6 +95,7 @@ impl Default for PostgresOptions {
     fn default() -> PostgresOptions {
         PostgresOptions {
             if_exists: IfExists::Resume,
+            origin: Origin::Dump,
             database_prefix: String::new(),
             rows_per_transaction: 50_000,
             bytes_per_transaction: 16 << 20,

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use etl_load::module::Module;
+use etl_load::module::{Module, QueueKind};
 use etl_load::postgres::{IfExists, PostgresSink};
+use etl_load::rabbitmq::topology::Topology;
 use etl_schemas::event::EventCatalog;
 use expect_test::{Expect, expect};
 
@@ -118,10 +119,10 @@ fn modules_of_a_folder_are_read_together() {
     }
     std::fs::create_dir(folder.path().join("notes")).unwrap();
     expect![[r#"
-        chat/b/module.toml:1:9: the name `b` is taken by chat/a/module.toml already
+        chat/b/module.toml:1:8: the name `b` is taken by chat/a/module.toml already
           |
         1 | name = "b"
-          |         ^"#]]
+          |        ^^^"#]]
     .assert_eq(&shown(Module::load_all(folder.path(), &catalog).unwrap_err(), folder.path()));
     std::fs::remove_file(folder.path().join("b/module.toml")).unwrap();
     assert_eq!(Module::load_all(folder.path(), &catalog).unwrap().len(), 1);
@@ -213,4 +214,25 @@ fn a_failed_opening_leaves_nothing() {
     opened(&server, &catalog, toml, "CREATE TABLE u (a integer)", folder.path());
     let count = format!("SELECT count(*) FROM pg_database WHERE datname = '{}'", server.database("chat"));
     assert_eq!(server.query_database("postgres", &count), ["0"]);
+}
+
+#[test]
+fn a_module_whose_queue_would_be_the_one_of_dead_letters_is_refused() {
+    let (folder, catalog) = (tempfile::tempdir().unwrap(), catalog(PROTO));
+    let toml = "# dead\nname = \"dead\"\n[on.MessageRead]\ncopy = \"read\"\n";
+    let dead = module(folder.path(), &catalog, toml, "", "").unwrap();
+    let error = Topology::new("shop", &[dead], &catalog, QueueKind::Quorum).unwrap_err();
+    expect![[r#"
+        chat/module.toml:2:8: its queue would be `shop.dead`, which is the one of dead letters
+          |
+        2 | name = "dead"
+          |        ^^^^^^
+          = name the module otherwise; by way of RabbitMQ it can't be this"#]]
+    .assert_eq(&shown(error, folder.path()));
+}
+
+#[test]
+fn a_project_may_have_no_folder_of_modules() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(Module::load_all(&folder.path().join("modules"), &catalog(PROTO)).unwrap().len(), 0);
 }

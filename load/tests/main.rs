@@ -1,4 +1,4 @@
-//! The sinks against the real thing: a private Postgres (or the server that `ETL_TEST_POSTGRES` names), and
+//! The sinks against the real thing: a private Postgres (or the server that `ETL_TEST_POSTGRES` names), RabbitMQ, and
 //! prost-reflect's own JSON.
 
 #![allow(clippy::unwrap_used, reason = "clippy allows it in test functions only, and these have shared steps")]
@@ -11,6 +11,7 @@ mod faults;
 mod handlers;
 mod json_lines;
 mod plans;
+mod rabbitmq;
 mod rejecting;
 mod replacing;
 mod sample;

@@ -13,7 +13,8 @@ pub(crate) struct PublishArguments {
     /// What a message carries; `etl consume` reads protobuf
     #[arg(long, value_enum, default_value_t = BodyFormat::Protobuf)]
     pub(crate) format: BodyFormat,
-    /// Messages that may be sent behind the checkpoint, and again after a crash; half of them are on the way
+    /// Messages that may be sent behind the checkpoint, and again after a crash; half of them are on the way, and at most
+    /// 64 MB and one body
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=30_000))]
     pub(crate) window: u32,
     /// Channels; each stream keeps to one of them
@@ -87,7 +88,8 @@ pub(crate) struct ConsumeArguments {
     /// Where its database is: a target of etl.toml by name, or postgres://user@host:port
     #[arg(long, value_name = "TARGET")]
     pub(crate) to: String,
-    /// Messages handed out before they are acknowledged; more than the publisher's --window
+    /// Messages handed out before they are acknowledged; more than the publisher's --window. The memory that takes is up
+    /// to this number × body size
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) prefetch: u16,
     /// End when nothing has come for so many seconds [default: wait for the end of the stream]

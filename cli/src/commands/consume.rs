@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use etl_load::LoadError;
-use etl_load::postgres::{PostgresOptions, PostgresSink, StreamFingerprint};
+use etl_load::postgres::{Origin, PostgresOptions, PostgresSink, StreamFingerprint};
 use etl_load::rabbitmq::topology::Topology;
 use etl_load::rabbitmq::{ConsumeOptions, consume};
 use etl_load::sink::{Sink, SinkReport};
@@ -29,6 +29,7 @@ pub(super) fn run(project: &Path, arguments: &ConsumeArguments) -> anyhow::Resul
     let module = opened.selected(std::slice::from_ref(&arguments.module))?.remove(0);
     let retry_time_max = Duration::from_secs(arguments.retry_for);
     let to = PostgresOptions {
+        origin: Origin::Queue,
         database_prefix,
         retry_time_max,
         stop: interrupt::flag(),

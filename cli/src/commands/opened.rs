@@ -64,9 +64,7 @@ pub(super) fn all_use_cases(modules: &[Module], catalog: &EventCatalog) -> anyho
 /// The modules named with `--module`, or all.
 pub(super) fn selected(modules: Vec<Module>, names: &[String]) -> anyhow::Result<Vec<Module>> {
     if modules.is_empty() {
-        bail!(
-            "the project has no modules, so there is nothing to load; make a folder under modules/ with a module.toml"
-        );
+        bail!("the project has no modules, and this needs one; make a folder under modules/ with a module.toml");
     }
     for name in names {
         if !modules.iter().any(|module| module.name == *name) {

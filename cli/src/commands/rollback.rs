@@ -11,17 +11,25 @@ use serde_json::json;
 use super::databases::Databases;
 use crate::arguments::RollbackArguments;
 use crate::failure::Outcome;
+use crate::interrupt;
 use crate::output::{count, stdout, table};
 
 pub(super) fn run(project: &Path, arguments: &RollbackArguments) -> anyhow::Result<Outcome> {
     let databases = Databases::open(project, &arguments.to, &arguments.module)?;
-    let patience = Duration::from_secs(arguments.retry_for);
-    let (mut live, mut failures) = (Vec::new(), Vec::new());
+    let time_max = Duration::from_secs(arguments.retry_for);
+    let (mut live, mut left, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     // A module that can't go back doesn't keep the others from it.
     for (module, database) in &databases.modules {
-        match roll_back(&databases.server, database, patience) {
+        if interrupt::requested() {
+            left.push(module.as_str());
+            continue;
+        }
+        match roll_back(&databases.server, database, time_max, interrupt::flag()) {
             Ok(described) => live.push((module.as_str(), described)),
-            Err(error) => failures.push(format!("{module}: {error}")),
+            Err(error) => {
+                left.push(module.as_str());
+                failures.push(format!("{module}: {error}"));
+            }
         }
     }
     let mut out = stdout();
@@ -31,10 +39,28 @@ pub(super) fn run(project: &Path, arguments: &RollbackArguments) -> anyhow::Resu
         false => write!(out, "{}", as_text(&live))?,
     }
     out.flush()?;
-    match failures.is_empty() {
-        true => Ok(Outcome::Done),
-        false => Err(anyhow!(failures.join("\n"))),
+    if left.is_empty() {
+        return Ok(Outcome::Done);
     }
+    failures.push(not_done(project, &arguments.to, &live, &left));
+    let told = failures.join("\n");
+    if interrupt::requested() {
+        // The usual word, to run the same command again, would bring the others forward again.
+        writeln!(std::io::stderr(), "{told}")?;
+        return Ok(Outcome::Interrupted);
+    }
+    Err(anyhow!(told))
+}
+
+/// Which modules are left, and the command for just them: a second rollback of the others would undo the first.
+fn not_done(project: &Path, to: &str, live: &[(&str, Described)], left: &[&str]) -> String {
+    let done = match live.is_empty() {
+        true => String::new(),
+        false => format!(" (done: {})", live.iter().map(|(module, _)| *module).collect::<Vec<_>>().join(", ")),
+    };
+    let within = if project == Path::new(".") { String::new() } else { format!(" -C {}", project.display()) };
+    let modules: String = left.iter().map(|module| format!(" --module {module}")).collect();
+    format!("not rolled back: {}{done}; for just these: etl{within} rollback --to {to}{modules}", left.join(", "))
 }
 
 fn as_text(live: &[(&str, Described)]) -> String {

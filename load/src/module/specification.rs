@@ -29,6 +29,7 @@ pub(super) struct Specification {
 /// What a specification says, checked.
 pub(super) struct Checked {
     pub(super) name: String,
+    pub(super) name_span: Range<usize>,
     pub(super) strict: bool,
     pub(super) queue: Option<QueueKind>,
     pub(super) handlers: Vec<Handler>,
@@ -85,7 +86,10 @@ impl Specification {
         }
         handlers.sort_by_key(|handler| handler.rank);
         match check.diagnostics.is_empty() {
-            true => Ok(Checked { name: self.name.into_inner(), strict: self.order.is_some(), queue, handlers }),
+            true => {
+                let (name_span, name) = (self.name.span(), self.name.into_inner());
+                Ok(Checked { name, name_span, strict: self.order.is_some(), queue, handlers })
+            }
             false => {
                 check.diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
                 Err(check.diagnostics)

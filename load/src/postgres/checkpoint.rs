@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Statement;
 
 use super::connection::Connection;
-use super::{StreamFingerprint, database};
+use super::{Origin, StreamFingerprint, database};
 use crate::LoadError;
 
 /// The layout below; a later one will know by it what it finds.
@@ -96,11 +96,12 @@ impl Checkpoint {
             .map(|_| checkpoint)
     }
 
-    /// Reads the row, and refuses one that was made from something else.
+    /// Reads the row, and refuses one that was made from something else than what comes now, from `origin`.
     pub(super) fn resume(
         connection: &Connection,
         module: &str,
         fingerprints: &Fingerprints,
+        origin: Origin,
     ) -> Result<Checkpoint, LoadError> {
         let select = format!(
             "SELECT format, fingerprints::text, position, counts::text, complete FROM {}.checkpoint WHERE module = $1",
@@ -108,7 +109,7 @@ impl Checkpoint {
         );
         let row = connection.run("reading the checkpoint", connection.client.query_opt(&select, &[&module]))?;
         let refused = |problem: String| {
-            let help = "load it anew with --if-exists replace, or seed from what it was loaded from";
+            let help = load_anew(module, origin);
             Err(database::refused(connection.database(), problem, help))
         };
         let Some(row) = row else {
@@ -132,6 +133,17 @@ impl Checkpoint {
             return refused(format!("the {} {verb} changed since it was loaded", changed.join(" and the ")));
         }
         Ok(Checkpoint { position, counts, complete: row.get(4) })
+    }
+}
+
+/// What to do about a database that was loaded from something else.
+pub(super) fn load_anew(module: &str, origin: Origin) -> String {
+    match origin {
+        Origin::Dump => "load it anew with --if-exists replace, or seed from what it was loaded from".to_string(),
+        Origin::Queue => format!(
+            "drop it with `etl reset --to TARGET --module {module}`, then consume again; if the queue doesn't hold the first events \
+             any more, publish anew with `etl seed --if-exists replace`"
+        ),
     }
 }
 

@@ -165,7 +165,7 @@ fn look_into(target: &PostgresTarget, database: &str) -> Result<(Connection, Con
         return Ok((connection, Content::Ours));
     }
     if !scalar(IS_EMPTY)? {
-        let help = "name the module otherwise, set a prefix for its database, or move the database away yourself";
+        let help = "name the module otherwise, set a `database_prefix` for the target in etl.toml, or move the database away yourself";
         return Err(refused(database, "it exists, holds something, and wasn't loaded by etl", help));
     }
     if !scalar("SELECT current_setting('server_encoding') = 'UTF8'")? {

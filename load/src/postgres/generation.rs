@@ -7,11 +7,13 @@
 //! generations, no session ends, and no query fails. (Renaming databases would be simpler, but Postgres refuses that
 //! while anybody is connected.)
 
-use std::time::{Duration, Instant};
+mod exchange;
 
 use super::connection::Connection;
 use super::database::refused;
 use crate::LoadError;
+pub(super) use exchange::Waiting;
+use exchange::{Told, exchange};
 
 /// Where one generation lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +33,19 @@ pub(super) const PREVIOUS: Generation = Generation { tables: "etl_previous", sta
 /// A name for a moment.
 const PASSING: Generation = Generation { tables: "etl_passing", state: "etl_passing_state" };
 
-/// How long the change waits for locks at a time: readers queue up behind it meanwhile. Less than Postgres's
-/// `deadlock_timeout` (a second), so that in a deadlock it is us who give way, and never a reader.
-const LOCK_TIME: &str = "300ms";
-/// Between two attempts, readers have the tables to themselves.
-const PAUSE: Duration = Duration::from_millis(200);
+/// What to do when a rollback failed.
+pub(super) const ROLL_BACK_ALONE: &str =
+    "roll back this module alone (--module): what was rolled back already would come forward again";
 
 impl Generation {
     /// Whether it has a checkpoint.
     pub(super) fn exists(&self, connection: &Connection) -> Result<bool, LoadError> {
-        let select = format!("SELECT to_regclass('{}.checkpoint') IS NOT NULL", self.state);
+        Ok(self.identity(connection)?.is_some())
+    }
+
+    /// What tells its tables from those of any other, under whatever name; `None` if there are none.
+    pub(super) fn identity(&self, connection: &Connection) -> Result<Option<u32>, LoadError> {
+        let select = format!("SELECT to_regclass('{}.checkpoint')::oid", self.state);
         connection.run("looking for the checkpoint", connection.client.query_one_scalar(&select, &[]))
     }
 
@@ -104,87 +109,30 @@ pub(super) fn create_next(connection: &Connection) -> Result<(), LoadError> {
 }
 
 /// Makes [`NEXT`] live and keeps what was live as [`PREVIOUS`].
-pub(super) fn publish(connection: &Connection, patience: Duration) -> Result<(), LoadError> {
+pub(super) fn publish(connection: &Connection, waiting: Waiting<'_>) -> Result<(), LoadError> {
     let mut renames = String::new();
     renames.push_str(&format!("DROP SCHEMA IF EXISTS {}, {} CASCADE;", PREVIOUS.tables, PREVIOUS.state));
     rename(&mut renames, LIVE, PREVIOUS);
     rename(&mut renames, NEXT, LIVE);
-    exchange(connection, NEXT, &renames, patience)
+    let told = Told {
+        so_far: "the new tables are complete and not live yet",
+        again: "run the same command again: only the exchange is left",
+    };
+    exchange(connection, NEXT, &renames, waiting, told)
 }
 
 /// Makes [`PREVIOUS`] live again and keeps what was live as [`PREVIOUS`].
-pub(super) fn exchange_with_previous(connection: &Connection, patience: Duration) -> Result<(), LoadError> {
+pub(super) fn exchange_with_previous(connection: &Connection, waiting: Waiting<'_>) -> Result<(), LoadError> {
     let mut renames = String::new();
     rename(&mut renames, LIVE, PASSING);
     rename(&mut renames, PREVIOUS, LIVE);
     rename(&mut renames, PASSING, PREVIOUS);
-    exchange(connection, PREVIOUS, &renames, patience)
+    let told = Told { so_far: "it was not rolled back", again: ROLL_BACK_ALONE };
+    exchange(connection, PREVIOUS, &renames, waiting, told)
 }
 
 fn rename(renames: &mut String, from: Generation, to: Generation) {
     for (from, to) in [(from.tables, to.tables), (from.state, to.state)] {
         renames.push_str(&format!("ALTER SCHEMA {from} RENAME TO {to};"));
     }
-}
-
-/// Renames in one transaction, at a moment when no transaction of a reader is in the middle of the tables. Tries again
-/// for so long, then says who is in the way.
-fn exchange(connection: &Connection, coming: Generation, renames: &str, patience: Duration) -> Result<(), LoadError> {
-    let begun = Instant::now();
-    let time = connection.client.query_one_scalar("SELECT clock_timestamp()::text", &[]);
-    let time: String = connection.run("exchanging the tables", time)?;
-    loop {
-        let blocked = match attempt(connection, coming, renames, &time) {
-            Ok(None) => return Ok(()),
-            Ok(Some(reader)) => reader,
-            Err(LoadError::Postgres { error, .. }) if error.code().is_some_and(|code| code.code() == "55P03") => {
-                "a long transaction holds one of the tables".to_string()
-            }
-            Err(other) => {
-                connection.roll_back();
-                return Err(other);
-            }
-        };
-        connection.roll_back();
-        if begun.elapsed() > patience {
-            let problem = format!("the new tables are complete, but {blocked}");
-            let help = "let it end (see pg_stat_activity), then run the same command again: only the exchange is left";
-            return Err(refused(connection.database(), problem, help));
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
-
-/// One attempt; a reader with an older view of the data, if there is one.
-///
-/// A transaction that began before `time`, when the new rows were committed already, may have a view of the data from
-/// before they were, and would find the new tables empty.
-fn attempt(
-    connection: &Connection,
-    coming: Generation,
-    renames: &str,
-    time: &str,
-) -> Result<Option<String>, LoadError> {
-    let doing = "exchanging the tables";
-    let run = |statement: &str| connection.run(doing, connection.client.batch_execute(statement));
-    run(&format!("BEGIN; SET LOCAL lock_timeout = '{LOCK_TIME}'; SET LOCAL synchronous_commit = on"))?;
-    let live = "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE relkind IN ('r', 'p', 'v') AND nspname = $1 ORDER BY 1";
-    let live = connection.run(doing, connection.client.query(live, &[&LIVE.tables]))?;
-    let live: Vec<String> = live.iter().map(|row| row.get(0)).collect();
-    if !live.is_empty() {
-        run(&format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", live.join(", ")))?;
-    }
-    let older = format!(
-        "SELECT min(a.pid) FROM pg_stat_activity a, {}.checkpoint c
-         WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
-           AND a.xact_start < $1::text::timestamptz AND age(a.backend_xmin) >= age(c.xmin)",
-        coming.state
-    );
-    let older: Option<i32> = connection.run(doing, connection.client.query_one_scalar(&older, &[&time]))?;
-    if let Some(pid) = older {
-        return Ok(Some(format!("a transaction began before they were (server process {pid})")));
-    }
-    run(renames)?;
-    run("COMMIT").map(|()| None)
 }

@@ -21,7 +21,7 @@ use etl_schemas::ticks::Ticks;
 
 use self::pending::Pending;
 use self::rejected::RejectedRows;
-use super::checkpoint::{Checkpoint, Counts, Fingerprints, Mover};
+use super::checkpoint::{Checkpoint, Counts, Fingerprints, Mover, load_anew};
 use super::connection::{Backend, Connection};
 use super::copy::CopyBuffer;
 use super::database::refused;
@@ -270,7 +270,8 @@ impl Sink for PostgresSink {
             if self.seen < self.checkpoint.position {
                 let problem =
                     format!("the stream ended at event {}, but {} are loaded", self.seen, self.checkpoint.position);
-                return Err(refused(self.database(), problem, "load it anew with --if-exists replace"));
+                let help = load_anew(&self.job.module.name, self.job.options.origin);
+                return Err(refused(self.database(), problem, help));
             }
             self.complete()?;
         }

@@ -91,7 +91,14 @@ impl Link {
         failure::broken(&self.target, doing, error)
     }
 
-    /// The broker refused a message for now, or gave it back.
+    /// A message came back, because no queue takes it: it would come back again.
+    pub(super) fn returned(&self, problem: String) -> LoadError {
+        let (broker, doing) = (self.target.to_string().into(), "publishing".to_string());
+        let help = "`etl topology --apply` binds the queues; then run the same command again".to_string();
+        LoadError::Broker { broker, doing, problem, help, may_pass: false }
+    }
+
+    /// The broker refused a message for now.
     pub(super) fn refused(&self, problem: &str) -> LoadError {
         let (broker, doing) = (self.target.to_string().into(), "publishing".to_string());
         let help = "see the broker's log for why, then run the same command again".to_string();

@@ -63,6 +63,19 @@ struct Totals {
     commits: u64,
 }
 
+/// What ended a session before its time. Only what the broker did is waited out here: the module's sink has waited out what
+/// its server did, for as long as it may.
+enum Fault {
+    Broker(LoadError),
+    Sink(LoadError),
+}
+
+impl From<LoadError> for Fault {
+    fn from(error: LoadError) -> Fault {
+        Fault::Broker(error)
+    }
+}
+
 /// Consumes the module's queue until the stream's end, until nothing comes any more, or until it is stopped. `None` when
 /// no message came at all.
 ///
@@ -84,12 +97,11 @@ pub fn consume(
     declare::require(&link, target, topology)?;
     let ended = loop {
         let commits = totals.commits;
-        let session = Session::begin(&job, &link, &mut totals).and_then(|session| session.run(open, progress));
-        let mut error = match session {
+        let session = Session::begin(&job, &link, &mut totals).map_err(Fault::Broker);
+        let mut error = match session.and_then(|session| session.run(open, progress)) {
             Ok(ended) => break ended,
-            // The module's own sink has waited out what its server did, for as long as it may.
-            Err(error @ LoadError::Postgres { .. }) => return Err(error),
-            Err(error) => error,
+            Err(Fault::Sink(error)) => return Err(error),
+            Err(Fault::Broker(error)) => error,
         };
         if totals.commits > commits {
             patience.forget();

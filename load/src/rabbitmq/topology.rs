@@ -12,6 +12,8 @@ use crate::module::{Module, QueueKind};
 
 /// AMQP's room for names and keys.
 const NAME_BYTES_MAX: usize = 255;
+/// What stands in the place of a module's name for messages that no consumer can read.
+const DEAD: &str = "dead";
 
 /// All that is declared for a project.
 #[derive(Clone, Debug)]
@@ -43,13 +45,19 @@ impl Topology {
     /// For these modules; `kind` is for those that say none themselves.
     ///
     /// # Errors
-    /// When a name has more bytes than AMQP has room for.
+    /// When a module's queue would be that of the dead letters, or a name has more bytes than AMQP has room for.
     pub fn new(
         project: &str,
         modules: &[Module],
         catalog: &EventCatalog,
         kind: QueueKind,
     ) -> Result<Topology, LoadError> {
+        if let Some(module) = modules.iter().find(|module| module.name == DEAD) {
+            let problem = format!("its queue would be `{project}.{DEAD}`, which is the one of dead letters");
+            let diagnostic =
+                module.at_name(problem).help("name the module otherwise; by way of RabbitMQ it can't be this");
+            return Err(LoadError::Invalid(vec![diagnostic]));
+        }
         let mut queues: Vec<ModuleQueue> = modules
             .iter()
             .map(|module| {
@@ -62,7 +70,7 @@ impl Topology {
         queues.sort_by(|a, b| a.module.cmp(&b.module));
         let dead_is_quorum = kind != QueueKind::Classic;
         let topology =
-            Topology { exchange: project.to_string(), dead: format!("{project}.dead"), dead_is_quorum, queues };
+            Topology { exchange: project.to_string(), dead: format!("{project}.{DEAD}"), dead_is_quorum, queues };
         let names = topology.queues.iter().flat_map(|queue| queue.keys.iter().chain([&queue.name]));
         let long = names.chain([&topology.dead]).find(|name| name.len() > NAME_BYTES_MAX).cloned();
         match long {

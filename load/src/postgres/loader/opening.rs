@@ -154,7 +154,8 @@ fn name_tables(checkpoint: &mut Checkpoint, buffers: &[CopyBuffer]) {
 
 fn resume(connection: &Connection, job: &Job) -> Result<Ready, LoadError> {
     in_transaction(connection, || {
-        let checkpoint = Checkpoint::resume(connection, &job.module.name, &job.fingerprints)?;
+        let origin = job.options.origin;
+        let checkpoint = Checkpoint::resume(connection, &job.module.name, &job.fingerprints, origin)?;
         Ok((checkpoint, plan(connection, &job.module, &job.catalog)?))
     })
 }

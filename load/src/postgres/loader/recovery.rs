@@ -9,7 +9,7 @@ use crate::LoadError;
 use crate::postgres::PostgresOptions;
 use crate::postgres::checkpoint::Checkpoint;
 use crate::postgres::database::refused;
-use crate::postgres::generation::{self, NEXT};
+use crate::postgres::generation::{self, NEXT, Waiting};
 
 impl PostgresSink {
     /// Waits out the fault and opens another session: the checkpoint as it is now.
@@ -62,8 +62,10 @@ impl PostgresSink {
 
     /// Makes tables live that were loaded beside the live ones.
     pub(super) fn publish(&mut self) -> Result<(), LoadError> {
+        let PostgresOptions { retry_time_max, stop, .. } = self.job.options;
         while !self.published {
-            let exchanged = generation::publish(&self.session.connection, self.job.options.retry_time_max);
+            let waiting = Waiting { time_max: retry_time_max, stop };
+            let exchanged = generation::publish(&self.session.connection, waiting);
             if let Err(error) = exchanged {
                 self.look_again(error)?;
                 continue;

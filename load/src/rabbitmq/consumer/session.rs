@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use etl_schemas::ticks::Ticks;
 use futures_util::{FutureExt, StreamExt};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
@@ -11,9 +10,9 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Consumer};
 
 use super::chain::Offered;
-use super::loading::{Loading, Message};
+use super::loading::{BYTES_MAX, Loading, Message};
 use super::unacknowledged::Unacknowledged;
-use super::{Job, OpenSink, Totals};
+use super::{Fault, Job, OpenSink, Totals};
 use crate::LoadError;
 use crate::module::QueueKind;
 use crate::rabbitmq::connection::Link;
@@ -60,7 +59,7 @@ impl<'a> Session<'a> {
         Ok(Session { job, link, totals, reader, channel, consumer, unacknowledged, loading: None })
     }
 
-    pub(super) fn run(mut self, open: &mut OpenSink<'_>, progress: &mut dyn FnMut(u64)) -> Result<Ended, LoadError> {
+    pub(super) fn run(mut self, open: &mut OpenSink<'_>, progress: &mut dyn FnMut(u64)) -> Result<Ended, Fault> {
         let mut last = Instant::now();
         loop {
             let deliveries = self.gulp()?;
@@ -71,33 +70,34 @@ impl<'a> Session<'a> {
             for delivery in deliveries {
                 self.take(delivery, open)?;
             }
-            if let Some(marker) = self.release()? {
+            if let Some(marker) = self.release_all()? {
                 return self.complete(&marker).map(|report| Ended(Some(report)));
             }
             let crowded = self.unacknowledged.len() >= usize::from(self.job.options.prefetch) / 2;
             if dry || crowded || self.loading.as_ref().is_some_and(Loading::is_due) {
                 self.settle()?;
-                progress(self.loading.as_ref().map_or(0, |loading| loading.written));
+                progress(self.loading.as_ref().map_or(0, Loading::written));
             }
             self.check_stuck()?;
             let idle = self.job.options.until_idle.is_some_and(|idle| last.elapsed() >= idle);
             if idle || self.job.options.stop.load(Ordering::Relaxed) {
                 self.settle()?;
-                let report = self.loading.map(|mut loading| loading.sink.stop()).transpose()?;
+                let report = self.loading.as_mut().map(Loading::stop).transpose()?;
                 return Ok(Ended(report));
             }
         }
     }
 
-    /// The deliveries that are there; waits a moment for the first.
+    /// The deliveries that are there, not too many and not too large; waits a moment for the first.
     fn gulp(&mut self) -> Result<Vec<Delivery>, LoadError> {
         let consumer = &mut self.consumer;
         let gathered = self.link.wait(async {
-            let mut gathered = Vec::new();
+            let (mut gathered, mut bytes) = (Vec::new(), 0);
             let mut next = tokio::time::timeout(LINGER, consumer.next()).await.ok();
             while let Some(delivery) = next {
+                bytes += delivery.as_ref().and_then(|one| one.as_ref().ok()).map_or(0, |one| one.data.len());
                 gathered.push(delivery);
-                next = if gathered.len() < GULP { consumer.next().now_or_never() } else { None };
+                next = if gathered.len() < GULP && bytes < BYTES_MAX { consumer.next().now_or_never() } else { None };
             }
             gathered
         });
@@ -113,17 +113,17 @@ impl<'a> Session<'a> {
     }
 
     /// Sorts one delivery in: into the chain, or away.
-    fn take(&mut self, delivery: Delivery, open: &mut OpenSink<'_>) -> Result<(), LoadError> {
+    fn take(&mut self, delivery: Delivery, open: &mut OpenSink<'_>) -> Result<(), Fault> {
         let stream = match self.reader.stream(&delivery.properties) {
             Ok(stream) => stream,
-            Err(reason) => return self.bury(&delivery, &reason),
+            Err(reason) => return Ok(self.bury(&delivery, &reason)?),
         };
         let envelope =
             self.reader.envelope(&delivery.properties).map_err(|reason| self.unreadable(&delivery, &reason))?;
         let loading = match &mut self.loading {
             Some(loading) if loading.stream == stream => loading,
-            Some(_) => return Err(self.unreadable(&delivery, "it comes from another dump or other mappings")),
-            none => none.insert(Loading::new(open(&stream)?, stream)),
+            Some(_) => return Err(self.unreadable(&delivery, "it comes from another dump or other mappings").into()),
+            none => none.insert(Loading::open(open, stream)?),
         };
         let tag = delivery.delivery_tag;
         let Envelope { position, after, rank, .. } = envelope;
@@ -145,10 +145,24 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Moves what is due out of the chain; the end of the stream, if that is due.
+    /// Moves all that is due out of the chain, and commits as often as it is too much at a time; the end of the stream, if
+    /// that is due.
+    fn release_all(&mut self) -> Result<Option<Envelope>, Fault> {
+        loop {
+            let end = self.release()?;
+            if end.is_some() || !self.loading.as_ref().is_some_and(Loading::is_full) {
+                return Ok(end);
+            }
+            self.settle()?;
+        }
+    }
+
+    /// Moves what is due out of the chain, as long as there is room for it; the end of the stream, if that is due.
     fn release(&mut self) -> Result<Option<Envelope>, LoadError> {
         let Some(loading) = &mut self.loading else { return Ok(None) };
-        while let Some((position, Message { envelope, delivery })) = loading.chain.next() {
+        while !loading.is_full()
+            && let Some((position, Message { envelope, delivery })) = loading.chain.next()
+        {
             if loading.events.is_empty() {
                 loading.since = Instant::now();
             }
@@ -161,20 +175,15 @@ impl<'a> Session<'a> {
     }
 
     /// Commits what has been taken, and acknowledges it.
-    fn settle(&mut self) -> Result<(), LoadError> {
+    fn settle(&mut self) -> Result<(), Fault> {
         let durable = match &mut self.loading {
             Some(loading) => {
-                let to = loading.chain.at();
-                let at = loading.events.last().map_or(Ticks::default(), |(_, header)| header.occurred_at);
-                if loading.write(self.job, to, at)? {
-                    loading.sink.settle()?;
-                    self.totals.commits += 1;
-                }
-                loading.sink.durable_position()
+                self.totals.commits += u64::from(loading.settle(self.job)?);
+                loading.durable()
             }
             None => 0,
         };
-        self.acknowledge(durable)
+        Ok(self.acknowledge(durable)?)
     }
 
     fn acknowledge(&mut self, durable: u64) -> Result<(), LoadError> {
@@ -190,14 +199,11 @@ impl<'a> Session<'a> {
     }
 
     /// Everything has come: the tables are completed as at the end of a seed.
-    fn complete(&mut self, marker: &Envelope) -> Result<SinkReport, LoadError> {
-        let Some(loading) = &mut self.loading else { return Err(self.link.refused("there was nothing to complete")) };
-        let report = if loading.sink.durable_position() == EVERYTHING {
-            loading.sink.finish()?
-        } else {
-            loading.write(self.job, marker.position, marker.occurred_at)?;
-            loading.sink.finish()?
+    fn complete(&mut self, marker: &Envelope) -> Result<SinkReport, Fault> {
+        let Some(loading) = &mut self.loading else {
+            return Err(self.link.refused("there was nothing to complete").into());
         };
+        let report = loading.finish(self.job, marker.position, marker.occurred_at)?;
         self.totals.commits += 1;
         self.acknowledge(EVERYTHING)?;
         Ok(report)

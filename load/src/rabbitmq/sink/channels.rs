@@ -28,7 +28,8 @@ pub(super) type Confirming = Pin<Box<dyn Future<Output = Result<Confirmation, la
 
 /// What became of an event.
 pub(super) enum Answer {
-    Sent(Confirming),
+    /// With so many bytes of body, which are kept until it is confirmed.
+    Sent(Confirming, usize),
     /// It can't be a message; why.
     Rejected(String),
 }
@@ -101,7 +102,7 @@ impl Channels {
         event.stream().hash(&mut hasher);
         let channel = &self.channels[(hasher.finish() % self.channels.len() as u64) as usize];
         let properties = self.writer.event(event, takers, chain);
-        Answer::Sent(send(channel, &self.exchange, short(&routing_key(event)), body, properties))
+        Answer::Sent(send(channel, &self.exchange, short(&routing_key(event)), body, properties), body.len())
     }
 
     /// Sends the marker of the end to a module, and waits until the broker has it.
@@ -116,9 +117,14 @@ impl Channels {
         let properties = self.writer.end(module, position, at, after);
         let confirm = send(&self.channels[0], &self.exchange, short(key), &[], properties);
         let confirmation = link.run("waiting for confirmations", confirm)?;
-        match confirmation.is_ack() && confirmation.take_message().is_none() {
+        let is_ack = confirmation.is_ack();
+        if let Some(message) = confirmation.take_message() {
+            let reply = &message.reply_text;
+            return Err(link.returned(format!("no queue takes the marker of the end, sent with key `{key}` ({reply})")));
+        }
+        match is_ack {
             true => Ok(()),
-            false => Err(link.refused("no queue took the marker of the end; `etl topology --apply` binds the queues")),
+            false => Err(link.refused(&format!("the broker refused the marker of the end, sent with key `{key}`"))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! After a fault: what may pass is waited out, then everything on the way is sent again from the checkpoint on.
 //!
 //! In: the error. Out: a new connection, and a window of which nothing is sent; or the error, when waiting can't help. A
-//! message that came back is such an error: it would come back again.
+//! message that came back is such an error.
 
 use super::{NAME, RabbitSink};
 use crate::LoadError;
@@ -14,7 +14,7 @@ impl RabbitSink {
             if returned.position <= self.checkpoint.position {
                 self.keeper.forget()?;
             }
-            return Err(self.came_back(returned.text));
+            return Err(self.link.returned(returned.text));
         }
         let again = self.window.rewind();
         self.chain.clone_from(&self.checkpoint.chain);
@@ -28,15 +28,5 @@ impl RabbitSink {
         self.repeated += again;
         tracing::warn!("{}: connected again; {again} messages that weren't confirmed are sent again", self.target);
         Ok(())
-    }
-
-    fn came_back(&self, problem: String) -> LoadError {
-        LoadError::Broker {
-            broker: self.target.to_string().into(),
-            doing: "publishing".to_string(),
-            problem,
-            help: "`etl topology --apply` binds the queues; then run the same command again".to_string(),
-            may_pass: false,
-        }
     }
 }

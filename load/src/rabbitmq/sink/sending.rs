@@ -1,6 +1,6 @@
 //! From the window to the broker, and the checkpoint behind what is confirmed.
 //!
-//! In: events in total order. Out: messages on their way, at most a window of them; the checkpoint stands behind the oldest
+//! In: events in total order. Out: messages on their way, at most a window of them and not too many bytes; the checkpoint stands behind the oldest
 //! that isn't confirmed, and never moves over one that isn't.
 
 use std::sync::Arc;
@@ -38,15 +38,16 @@ impl RabbitSink {
             let event = batch.event(index);
             let takers = self.routes.takers(event.rank);
             match self.channels.publish(&event, takers, &self.chain) {
-                Answer::Sent(confirm) => {
+                Answer::Sent(confirm, bytes) => {
                     takers.iter().for_each(|module| self.chain[*module] = event.position);
-                    self.window.sent(Way::Sent(confirm));
+                    self.window.sent(Way::Sent(confirm), bytes);
                 }
                 Answer::Rejected(reason) => {
                     let event_type = event.event_type().name.clone();
                     let (position, event_id) = (event.position, event.id().to_string());
                     tracing::warn!("event {event_id} ({event_type}, position {position}) is rejected: {reason}");
-                    self.window.sent(Way::Rejected(Rejected { position, event_id, event_type, reason }));
+                    let rejected = Rejected { position, event_id, event_type, reason };
+                    self.window.sent(Way::Rejected(rejected), 0);
                 }
             }
         }

@@ -14,6 +14,9 @@ use super::super::connection::{Link, until_stopped};
 use super::channels::Confirming;
 use crate::LoadError;
 
+/// Bytes of bodies on the way, beyond which nothing more is sent: each is kept until it is confirmed.
+const BYTES_MAX: usize = 64 << 20;
+
 /// How far an event has got.
 pub(super) enum Way {
     Unsent,
@@ -26,6 +29,8 @@ struct Entry {
     batch: Arc<EventBatch>,
     index: usize,
     way: Way,
+    /// Of its body, while it is on the way.
+    bytes: usize,
 }
 
 /// A message that no queue took.
@@ -43,16 +48,19 @@ pub(super) struct Window {
     /// The first of them that is not sent.
     unsent: usize,
     size: usize,
+    /// Of all entries.
+    bytes: usize,
     returned: Option<Returned>,
 }
 
 impl Window {
     pub(super) fn new(size: usize) -> Window {
-        Window { entries: VecDeque::new(), unsent: 0, size: size.max(1), returned: None }
+        Window { entries: VecDeque::new(), unsent: 0, size: size.max(1), bytes: 0, returned: None }
     }
 
+    /// Full by number or by bytes; an empty one takes a message of any size.
     pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= self.size
+        self.entries.len() >= self.size || self.bytes >= BYTES_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -60,7 +68,7 @@ impl Window {
     }
 
     pub(super) fn push(&mut self, batch: Arc<EventBatch>, index: usize) {
-        self.entries.push_back(Entry { batch, index, way: Way::Unsent });
+        self.entries.push_back(Entry { batch, index, way: Way::Unsent, bytes: 0 });
     }
 
     /// The next event to be sent.
@@ -71,9 +79,11 @@ impl Window {
         self.entries.get(self.unsent).map(|entry| (entry.batch.clone(), entry.index))
     }
 
-    /// What became of the next event to be sent.
-    pub(super) fn sent(&mut self, way: Way) {
-        self.entries[self.unsent].way = way;
+    /// What became of the next event to be sent, and how many bytes of it are on the way.
+    pub(super) fn sent(&mut self, way: Way, bytes: usize) {
+        let entry = &mut self.entries[self.unsent];
+        self.bytes = self.bytes - entry.bytes + bytes;
+        (entry.way, entry.bytes) = (way, bytes);
         self.unsent += 1;
     }
 
@@ -111,7 +121,8 @@ impl Window {
             self.judge_oldest(answer, link)?;
         }
         let is_settled = |entry: &mut Entry| matches!(entry.way, Way::Confirmed | Way::Rejected(_));
-        let Some(Entry { batch, index, way }) = self.entries.pop_front_if(is_settled) else { return Ok(None) };
+        let Some(Entry { batch, index, way, bytes }) = self.entries.pop_front_if(is_settled) else { return Ok(None) };
+        self.bytes -= bytes;
         self.unsent = self.unsent.saturating_sub(1);
         let rejected = if let Way::Rejected(rejected) = way { Some(rejected) } else { None };
         Ok(Some((batch, index, rejected)))
@@ -121,7 +132,9 @@ impl Window {
     /// behind the first that it hasn't, so that each message tells its predecessors again in order. How many they are.
     pub(super) fn rewind(&mut self) -> u64 {
         let mut again = 0;
+        self.bytes = 0;
         for entry in &mut self.entries {
+            entry.bytes = 0;
             if matches!(entry.way, Way::Sent(_) | Way::Confirmed) {
                 entry.way = Way::Unsent;
                 again += 1;
@@ -147,4 +160,60 @@ fn returned(message: &BasicReturnMessage) -> Returned {
     let id = properties.message_id().as_ref().map_or("?", |id| id.as_str());
     let (key, reply) = (&message.delivery.routing_key, &message.reply_text);
     Returned { position, text: format!("no queue takes event {id}, sent with key `{key}` ({reply})") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use etl_schemas::event::{EventCatalog, EventHeader, put_integer_key};
+    use etl_schemas::ticks::Ticks;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn batch() -> Arc<EventBatch> {
+        let proto = "syntax = \"proto3\"; message A { }";
+        let catalog = EventCatalog::parse(Path::new("events.proto"), proto, Uuid::NAMESPACE_URL).unwrap();
+        let mut arena = Vec::new();
+        put_integer_key(&mut arena, 1);
+        let key_len = arena.len() as u16;
+        let (occurred_at, rank) = (Ticks::default(), catalog.types[0].rank);
+        let header = EventHeader { occurred_at, rank, arena: 0, key_len, stream_len: 0, body_len: 0, offset: 0 };
+        Arc::new(EventBatch::new(Arc::new(catalog), 1, vec![header], vec![Arc::new(arena)]))
+    }
+
+    #[test]
+    fn a_window_is_full_by_number_or_by_bytes_and_takes_one_message_of_any_size() {
+        let batch = batch();
+        let send = |window: &mut Window, bytes: usize| {
+            window.push(batch.clone(), 0);
+            assert!(window.next_unsent().is_some());
+            window.sent(Way::Sent(Box::pin(std::future::pending())), bytes);
+        };
+        let mut window = Window::new(3);
+        for _ in 0..3 {
+            assert!(!window.is_full());
+            send(&mut window, 10);
+        }
+        assert!(window.is_full(), "by number");
+
+        let mut window = Window::new(1_000);
+        send(&mut window, BYTES_MAX - 1);
+        assert!(!window.is_full());
+        send(&mut window, 1);
+        assert!(window.is_full(), "by bytes");
+        // What is sent again counts again, and not twice.
+        assert_eq!(window.rewind(), 2);
+        assert!(!window.is_full());
+        for bytes in [1, BYTES_MAX - 1] {
+            assert!(!window.is_full());
+            window.sent(Way::Sent(Box::pin(std::future::pending())), bytes);
+        }
+        assert!(window.is_full());
+
+        let mut window = Window::new(1_000);
+        send(&mut window, 2 * BYTES_MAX);
+        assert!(window.is_full());
+    }
 }
