@@ -28,10 +28,14 @@ pub(super) fn is_about_a_row(error: &Error) -> bool {
     })
 }
 
+/// What the server calls an internal error though its disk is full: a checkpoint failed, or a login that writes a file of
+/// its catalog's cache. Only the place in the server's code tells.
+const FULL_DISK: [&str; 3] = ["RequestCheckpoint", "write_item", "write_relcache_init_file"];
+
 /// Whether trying again later may help.
 pub(crate) fn may_pass(error: &Error) -> bool {
-    // The server says `internal error` of a checkpoint that a full disk has failed; only the place in its code tells.
-    if error.as_db_error().is_some_and(|db| db.routine() == Some("RequestCheckpoint")) {
+    let routine = error.as_db_error().and_then(|db| db.routine());
+    if routine.is_some_and(|routine| FULL_DISK.contains(&routine)) {
         return true;
     }
     match error.code() {
