@@ -34,7 +34,7 @@ def arguments():
     parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.2]")
     parser.add_argument("--rabbit-scale", type=float, help="of the dump that is published [default: 0.1; quick: 0.02]")
     parser.add_argument("--end-to-end-scale", type=float, help="of the sample that goes all the way [default: 1; quick: 0.05]")
-    growth = "of the transform's job as it grows [default: 1,4,16; quick: 0.05,0.1,0.2]; Postgres takes the first two"
+    growth = "of the transform's job as it grows [default: 4,16,40; quick: 0.05,0.1,0.2]; Postgres takes the first two"
     parser.add_argument("--growth", type=scales, metavar="SCALES", help=growth)
     growth = "of the sample as it grows in RabbitMQ [default: 1,4; quick: 0.01,0.02]"
     parser.add_argument("--growth-rabbit", type=scales, metavar="SCALES", help=growth)
@@ -52,7 +52,7 @@ def arguments():
         if getattr(given, name) is None:
             setattr(given, name, quick if given.quick else full)
         setattr(given, name, whole(getattr(given, name)))
-    given.growth = given.growth or scales("0.05,0.1,0.2" if given.quick else "1,4,16")
+    given.growth = given.growth or scales("0.05,0.1,0.2" if given.quick else "4,16,40")
     given.growth_rabbit = given.growth_rabbit or scales("0.01,0.02" if given.quick else "1,4")
     return given
 

@@ -3,7 +3,8 @@
 usage: python3 bench/compare.py BEFORE.json AFTER.json
 
 Stages are compared by their ratio to the section's base stage, where there is one, since machines differ from hour to hour;
-else by their time. The noise is the spread of both runs' rounds, and at least a tenth. Exits with 1 when a stage got slower.
+else by their time. The noise is the spread of both runs' rounds, those of the base stage among them, and at least a tenth.
+Stages that ran but once have no spread, so they are told and not judged. Exits with 1 when a stage got slower.
 """
 
 import json
@@ -13,12 +14,13 @@ NOISE_LEAST = 0.10
 
 
 def stages(result):
-    """Section and stage to: measured time or ratio, and spread."""
+    """Section and stage to: measured time or ratio, spread, and whether there were rounds enough to have one."""
     found = {}
     for part in result["sections"]:
-        base = next((stage["wall"] for stage in part["stages"] if stage["name"] == part["base"]), 1.0)
+        base = next((stage for stage in part["stages"] if stage["name"] == part["base"]), {"wall": 1.0, "spread": 0.0})
         for stage in part["stages"]:
-            found[part["name"], stage["name"]] = (stage["wall"] / base, stage["spread"])
+            spread = stage["spread"] + (base["spread"] if stage["name"] != part["base"] else 0)
+            found[part["name"], stage["name"]] = (stage["wall"] / base["wall"], spread, stage["rounds"] > 1)
     return found
 
 
@@ -28,11 +30,12 @@ def main():
     before, after = (stages(json.load(open(name))) for name in sys.argv[1:])
     slower = 0
     for key in [key for key in before if key in after]:
-        (was, noise), (now, noise_now) = before[key], after[key]
+        (was, noise, judged), (now, noise_now, judged_now) = before[key], after[key]
         change = now / was - 1
         if abs(change) > max(noise + noise_now, NOISE_LEAST):
-            slower += change > 0
-            print(f"{'slower' if change > 0 else 'faster'} {change:+.0%}  {key[0]}: {key[1]}")
+            once = "" if judged and judged_now else ", ran once"
+            slower += change > 0 and not once
+            print(f"{'slower' if change > 0 else 'faster'} {change:+.0%}  {key[0]}: {key[1]}{once}")
     for key in sorted(before.keys() ^ after.keys()):
         print(f"only {'before' if key in before else 'after'}  {key[0]}: {key[1]}")
     print(f"{len(before.keys() & after.keys())} stages compared, {slower} slower")

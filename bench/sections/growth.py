@@ -110,7 +110,7 @@ def run(options):
     }
     targets, derived, notes = [], [], [DISK]
     if not options.quick:
-        (less, _), (most, _) = groups[0][-2:]
+        (less, _), (most, _) = groups[0][0], groups[0][-1]
         text = f"memory of {most.name}, of that at {less.name.split(', ')[1]}"
         targets.append(Target(text, most.memory / less.memory, MEMORY_GROWTH_MAX, at_least=False))
         derived = [DERIVED, *(at_five_hundred_million(sizes) for sizes in groups)]
