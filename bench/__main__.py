@@ -109,8 +109,9 @@ def main():
         for part in importlib.import_module(f"sections.{name}").run(options):
             print(section.table(part), flush=True)
             done.append(part)
-    if options.json or options.page:
-        keep({"machine": about | {"versions": versions(about)}, "sections": [as_json(part) for part in done]}, options)
+        # After each section, since what comes later may fail or be interrupted.
+        if options.json or options.page:
+            keep({"machine": about | {"versions": versions(about)}, "sections": [as_json(part) for part in done]}, options)
     missed = [target.show() for part in done for target in part.targets if not target.holds]
     if missed:
         print("what doesn't hold:\n  " + "\n  ".join(missed))

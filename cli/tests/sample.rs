@@ -56,7 +56,10 @@ pub(crate) fn sample() -> &'static Sample {
             Ok(url) if !url.is_empty() => (url, None),
             _ => {
                 // A folder that every run uses again, since a static is never dropped and couldn't remove it.
-                let server = PrivatePostgres::start(&home().join("postgres")).unwrap();
+                // Autovacuum comes by as often as it can: what it notes of tables changes plans, and loaders must be
+                // fast with any.
+                let settings = ["autovacuum_naptime=1s"];
+                let server = PrivatePostgres::start_with(&home().join("postgres"), &settings).unwrap();
                 (server.url(), Some(server))
             }
         };
