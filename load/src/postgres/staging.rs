@@ -193,8 +193,11 @@ impl<'a> Builder<'a> {
              #variable_conflict use_column
              DECLARE stage integer; etl_event record; calls bigint := 0; plans_last bigint := {};
              BEGIN
-                 DISCARD PLANS;
                  FOR step IN 1 .. cardinality(places) LOOP
+                     -- Functions that handlers call keep their plans, made for tables as they were some steps ago.
+                     IF step <= 64 OR step & (step - 1) = 0 THEN
+                         DISCARD PLANS;
+                     END IF;
                      stage := stages[step];
                      PERFORM set_config('etl.stage', stage::text, true);
                      CASE places[step] {} END CASE;
