@@ -6,6 +6,7 @@
 
 mod call;
 mod event_table;
+mod plans;
 mod sql;
 mod statement;
 
@@ -26,6 +27,10 @@ use crate::module::{ColumnSource, Handler, Module, ObjectName, Script};
 const POSITION: &str = "etl_position";
 /// The event's stage; see [`Stages`]. Always the last column of the COPY.
 pub(super) const STAGE: &str = "etl_stage";
+
+/// Plans are made anew at each of the first so many steps of a transaction; later only when steps have doubled, since
+/// `order = "strict"` has one for every event.
+const STEPS_ALL: u32 = 64;
 
 /// A handler whose events are staged.
 pub(super) struct StagedHandler {
@@ -187,6 +192,7 @@ impl<'a> Builder<'a> {
         }
         let whens: Vec<String> =
             self.actions.iter().enumerate().map(|(place, action)| format!("WHEN {place} THEN {action}")).collect();
+        plans::make(self.connection)?;
         let create = format!(
             "CREATE FUNCTION pg_temp.etl_walk(stages integer[], places integer[]) RETURNS void
              LANGUAGE plpgsql AS $walk$
@@ -194,16 +200,16 @@ impl<'a> Builder<'a> {
              DECLARE stage integer; etl_event record; calls bigint := 0; plans_last bigint := {};
              BEGIN
                  FOR step IN 1 .. cardinality(places) LOOP
-                     -- Functions that handlers call keep their plans, made for tables as they were some steps ago.
-                     IF step <= 64 OR step & (step - 1) = 0 THEN
-                         DISCARD PLANS;
-                     END IF;
+                     PERFORM set_config('{}', (step <= {STEPS_ALL} OR step & (step - 1) = 0)::text, true);
+                     {}
                      stage := stages[step];
                      PERFORM set_config('etl.stage', stage::text, true);
                      CASE places[step] {} END CASE;
                  END LOOP;
              END $walk$",
             call::PLANS_LAST,
+            plans::DUE,
+            plans::RENEW_IF_DUE,
             whens.join("\n")
         );
         let doing = "making the function that runs the handlers";

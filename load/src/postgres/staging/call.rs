@@ -6,15 +6,16 @@
 use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::event::{ENGINE_FIELDS, EventType};
 
+use super::plans::RENEW;
 use super::{POSITION, STAGE};
 use crate::LoadError;
 use crate::module::{Handler, Module, ObjectName};
 use crate::postgres::connection::Connection;
 use crate::postgres::quoted;
 
-/// After so many calls in a transaction plans are made anew, and again whenever there have been as many times more. A
-/// function keeps the plans of its first calls, and where those found its tables empty, they read all of a table for
-/// each of the fifty thousand that follow.
+/// After so many calls in a transaction plans are made anew, and again whenever there have been twice as many. A function
+/// keeps the plans of its first calls, and where those found its tables empty, they read all of a table for each of the
+/// fifty thousand that follow.
 pub(super) const PLANS_LAST: u32 = 16;
 
 /// A parameter that an event's field fills.
@@ -68,8 +69,8 @@ pub(super) fn in_order(calls: &[Call]) -> String {
              CASE etl_event.kind {} END CASE;
              calls := calls + 1;
              IF calls = plans_last THEN
-                 DISCARD PLANS;
-                 plans_last := plans_last * {PLANS_LAST};
+                 {RENEW};
+                 plans_last := plans_last * 2;
              END IF;
          END LOOP;",
         events.collect::<Vec<_>>().join(" UNION ALL "),

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::plans::RENEW_IF_DUE;
 use super::statement::{on_one_line, statements};
 use crate::LoadError;
 use crate::module::{Handler, Module, Script};
@@ -46,7 +47,7 @@ impl HandlerScript {
     fn definition(&self) -> String {
         let text = &self.script.text;
         let texts = statements(text).into_iter().map(|range| on_one_line(&text[range]));
-        let lines: Vec<String> = texts.map(|text| format!("EXECUTE {text};\n")).collect();
+        let lines: Vec<String> = texts.map(|text| format!("{RENEW_IF_DUE} EXECUTE {text};\n")).collect();
         let body = on_one_line(&format!("BEGIN\n{}END", lines.concat()));
         let function = quoted(&self.function);
         format!("CREATE OR REPLACE FUNCTION pg_temp.{function}() RETURNS void LANGUAGE plpgsql AS {body}")
