@@ -10,6 +10,7 @@ mod exactly_once;
 mod faults;
 mod handlers;
 mod json_lines;
+mod key_order;
 mod plans;
 mod rabbitmq;
 mod rejecting;

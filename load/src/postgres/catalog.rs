@@ -119,3 +119,22 @@ pub(super) fn is_apart(connection: &Connection, schema: &str, table: &str) -> Re
     let doing = format!("looking at what else uses `{table}`");
     connection.run(&doing, connection.client.query_one_scalar(select, &[&connection.schema(schema), &table]))
 }
+
+/// The column by which the rows of a transaction may be sorted before they are copied: the first one, a uuid, of the only
+/// unique index of a plain table without triggers and exclusions. With two such indexes the order of rows would decide which
+/// of two equal ones is refused.
+pub(super) fn sortable_key(connection: &Connection, schema: &str, table: &str) -> Result<Option<String>, LoadError> {
+    let select = r"
+        SELECT a.attname::text
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] AND a.atttypid = 'uuid'::regtype
+        WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r'
+          AND NOT EXISTS (SELECT FROM pg_index o WHERE o.indrelid = c.oid AND o.indexrelid <> i.indexrelid
+                                                   AND (o.indisunique OR o.indisexclusion))
+          AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)";
+    let doing = format!("looking for the key of `{table}`");
+    let row = connection.run(&doing, connection.client.query_opt(select, &[&connection.schema(schema), &table]))?;
+    Ok(row.map(|row| row.get(0)))
+}

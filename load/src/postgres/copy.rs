@@ -2,12 +2,15 @@
 //!
 //! Format: Postgres documentation, COPY, "Binary Format".
 
+mod key_order;
+
 use std::mem;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::{Client, Error, Statement};
 
+use self::key_order::KeyOrder;
 use super::connection::Connection;
 use super::database::refused;
 use super::{failure, quoted};
@@ -16,7 +19,7 @@ use crate::LoadError;
 /// Measured as the best size: larger ones gain nothing, smaller ones cost the server more.
 const CHUNK_BYTES: usize = 256 << 10;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-const TRAILER: [u8; 2] = (-1i16).to_be_bytes();
+const TRAILER: Bytes = Bytes::from_static(&(-1i16).to_be_bytes());
 
 /// Rows for some columns of one table.
 pub(super) struct CopyBuffer {
@@ -27,6 +30,8 @@ pub(super) struct CopyBuffer {
     bytes: Vec<u8>,
     /// Position of the event of each row, so that a row that the server refuses is known.
     positions: Vec<u64>,
+    /// The order in which rows are sent; `None` for that of events.
+    order: Option<KeyOrder>,
     /// What the rows are staged for, if this is no table of the module.
     staged_for: Option<StagedFor>,
 }
@@ -58,7 +63,15 @@ impl CopyBuffer {
         );
         let doing = format!("preparing to copy into `{table}`");
         let statement = connection.run(&doing, connection.client.prepare(&sql))?;
-        Ok(CopyBuffer { schema, table, columns, statement, bytes: Vec::new(), positions: Vec::new(), staged_for: None })
+        let (bytes, positions) = (Vec::new(), Vec::new());
+        Ok(CopyBuffer { schema, table, columns, statement, bytes, positions, order: None, staged_for: None })
+    }
+
+    /// Has rows sent in the order of this column, if it is among those that are filled.
+    pub(super) fn sorted_by(mut self, key: Option<&str>) -> CopyBuffer {
+        let place = key.and_then(|key| self.columns.iter().position(|column| column == key));
+        self.order = place.map(KeyOrder::new);
+        self
     }
 
     /// Whether these are the columns of that table.
@@ -106,6 +119,9 @@ impl CopyBuffer {
         match encode(&mut self.bytes) {
             Ok(()) => {
                 self.positions.push(position);
+                if let Some(order) = &mut self.order {
+                    order.add(&self.bytes, start);
+                }
                 Ok(())
             }
             Err(error) => {
@@ -125,7 +141,9 @@ impl CopyBuffer {
 
     /// Position of the event whose row the server named in its error, if it did.
     pub(super) fn refused_position(&self, error: &Error) -> Option<u64> {
-        self.positions.get(failure::copy_row(error, &self.table)? - 1).copied()
+        let row = failure::copy_row(error, &self.table)? - 1;
+        let number = self.order.as_ref().map_or(Some(row), |order| order.number(row))?;
+        self.positions.get(number).copied()
     }
 
     /// Position of the only row.
@@ -137,6 +155,7 @@ impl CopyBuffer {
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.positions.clear();
+        self.order.iter_mut().for_each(KeyOrder::clear);
     }
 
     /// Sends all rows, within the caller's transaction. They stay known by their positions until [`CopyBuffer::clear`].
@@ -144,14 +163,16 @@ impl CopyBuffer {
         if self.positions.is_empty() {
             return Ok(());
         }
-        self.bytes.extend_from_slice(&TRAILER);
-        let all = Bytes::from(mem::take(&mut self.bytes));
         let doing = format!("copying into `{}`", self.destination());
-        let result = connection.run(&doing, copy(&connection.client, &self.statement, &all));
-        // Sent chunks share the buffer, and are gone by now: it comes back without being copied. `clear` keeps that so.
-        let mut all = all;
-        all.clear();
-        self.bytes = Vec::from(all);
+        let result = match &mut self.order {
+            Some(order) => {
+                order.sort();
+                let rows = order.chunks(&self.bytes, CHUNK_BYTES);
+                let chunks = std::iter::once(Bytes::from_static(HEADER)).chain(rows).chain([TRAILER]);
+                connection.run(&doing, copy(&connection.client, &self.statement, chunks))
+            }
+            None => self.send_as_it_is(connection, &doing),
+        };
         match result? {
             rows if rows == self.positions.len() as u64 => Ok(()),
             rows => Err(refused(
@@ -161,13 +182,26 @@ impl CopyBuffer {
             )),
         }
     }
+
+    /// The whole buffer, sliced.
+    fn send_as_it_is(&mut self, connection: &Connection, doing: &str) -> Result<u64, LoadError> {
+        self.bytes.extend_from_slice(&TRAILER);
+        let all = Bytes::from(mem::take(&mut self.bytes));
+        let starts = (0..all.len()).step_by(CHUNK_BYTES);
+        let chunks = starts.map(|start| all.slice(start..all.len().min(start + CHUNK_BYTES)));
+        let result = connection.run(doing, copy(&connection.client, &self.statement, chunks));
+        // Sent chunks share the buffer, and are gone by now: it comes back without being copied. `clear` keeps that so.
+        let mut all = all;
+        all.clear();
+        self.bytes = Vec::from(all);
+        result
+    }
 }
 
-async fn copy(client: &Client, statement: &Statement, all: &Bytes) -> Result<u64, Error> {
+async fn copy(client: &Client, statement: &Statement, chunks: impl Iterator<Item = Bytes>) -> Result<u64, Error> {
     let mut sink = Box::pin(client.copy_in::<_, Bytes>(statement).await?);
-    for start in (0..all.len()).step_by(CHUNK_BYTES) {
-        let end = all.len().min(start + CHUNK_BYTES);
-        sink.feed(all.slice(start..end)).await?;
+    for chunk in chunks {
+        sink.feed(chunk).await?;
     }
     sink.as_mut().finish().await
 }

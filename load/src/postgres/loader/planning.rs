@@ -107,7 +107,11 @@ impl Planning<'_> {
         let buffer = match shared {
             Some(buffer) => buffer,
             None => {
-                self.buffers.push(CopyBuffer::prepare(self.connection, schema, name, filled)?);
+                // A default may count rows, or tell their times, in the order in which they come.
+                let counts = columns.iter().any(|column| column.has_default && !filled.contains(&column.name));
+                let key = if counts { None } else { catalog::sortable_key(self.connection, schema, name)? };
+                let buffer = CopyBuffer::prepare(self.connection, schema, name, filled)?;
+                self.buffers.push(buffer.sorted_by(key.as_deref()));
                 self.buffers.len() - 1
             }
         };
