@@ -42,6 +42,14 @@ impl RunOptions {
         room.clamp(1, BLOCKS_A_THREAD * self.threads.max(1))
     }
 
+    /// What pending events may take beside lookups of so many bytes, and what the observer of constraints has.
+    fn merge_bytes(&self, lookups: usize, observer: usize) -> usize {
+        let others = lookups + observer + self.blocks_on_the_way() * BLOCK_BYTES_ON_THE_WAY;
+        let usual = MERGE_BYTES_USUAL.max(self.memory_bytes / MERGE_SHARE).saturating_sub(lookups);
+        let wanted = usual.max(MERGE_BYTES_BESIDE_LOOKUPS);
+        self.memory_bytes.saturating_sub(others).min(wanted).max(MERGE_BYTES_LEAST)
+    }
+
     /// As many threads as the machine has, 512 MB, no limit of rejects.
     pub fn new(work_folder: impl Into<PathBuf>) -> RunOptions {
         RunOptions {
@@ -80,6 +88,8 @@ const MERGE_BYTES_LEAST: usize = 1 << 20;
 /// from the disk in order at little cost. So a dump of ten times the rows takes hardly more memory.
 const MERGE_BYTES_USUAL: usize = 96 << 20;
 const MERGE_SHARE: usize = 6;
+/// Beside large lookups they get this much where there is room: with less, nearly every block would go to disk by itself.
+const MERGE_BYTES_BESIDE_LOOKUPS: usize = 32 << 20;
 
 /// The ordered events of a dump. Dropping it early ends its threads and removes its spill files.
 pub struct EventStream {
@@ -129,10 +139,7 @@ pub fn seek(
     plan.keep(program, parts, window, |planned| causality.moves_within(planned));
     let observer_bytes =
         if source.causality.watches() { (options.memory_bytes / 8).clamp(1 << 20, 64 << 20) } else { 0 };
-    let blocks = options.blocks_on_the_way();
-    let taken = source.lookups.bytes() + observer_bytes + blocks * BLOCK_BYTES_ON_THE_WAY;
-    let usual = MERGE_BYTES_USUAL.max(options.memory_bytes / MERGE_SHARE).saturating_sub(source.lookups.bytes());
-    let budget_bytes = options.memory_bytes.saturating_sub(taken).min(usual).max(MERGE_BYTES_LEAST);
+    let budget_bytes = options.merge_bytes(source.lookups.bytes(), observer_bytes);
     let mut folder = SpillFolder::create(&options.work_folder)?;
     let keys = KeyCheck::create(&source.program, &source.parts, &mut folder)?;
     let account = Account::new(&source.program, &source.dump, options)?;
@@ -145,7 +152,7 @@ pub fn seek(
     };
     let source = Arc::new(source);
     Ok(EventStream {
-        workers: Workers::start(&source, options.threads, blocks)?,
+        workers: Workers::start(&source, options.threads, options.blocks_on_the_way())?,
         merge: Merge::new(Arc::clone(&source.program.catalog), folder, budget_bytes),
         keys,
         account,
@@ -292,5 +299,15 @@ mod tests {
             RunOptions { threads, memory_bytes: megabytes << 20, ..RunOptions::new("") }.blocks_on_the_way()
         };
         assert_eq!([blocks(2, 512), blocks(64, 512), blocks(64, 64), blocks(0, 0)], [4, 42, 5, 1]);
+    }
+
+    #[test]
+    fn pending_events_make_room_for_lookups_and_keep_enough_to_work_with() {
+        let pending = |megabytes: usize, lookups: usize| {
+            let options = RunOptions { threads: 2, memory_bytes: megabytes << 20, ..RunOptions::new("") };
+            options.merge_bytes(lookups << 20, 0) >> 20
+        };
+        assert_eq!([pending(512, 0), pending(512, 16), pending(512, 100), pending(4096, 2000)], [96, 80, 32, 32]);
+        assert_eq!([pending(6000, 500), pending(64, 0), pending(64, 30), pending(64, 60)], [500, 48, 18, 1]);
     }
 }

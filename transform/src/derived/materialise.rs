@@ -35,11 +35,11 @@ pub fn materialise(program: &Program, dump: Dump, folder: &Path) -> Result<(Dump
         before = fingerprint(&before, table);
         let kept = folder.join(format!("{}-{}", table.schema.message, &before[..32]));
         let (made, lock) = match open_locked(&kept) {
-            Some(made) => made,
-            None => {
+            Ok(made) => made,
+            // It isn't there, or not whole; what else may be wrong comes again.
+            Err(_) => {
                 make(table, &dump, folder, &kept)?;
-                let gone = || std::io::Error::other("another run took it away; run the same command again");
-                open_locked(&kept).ok_or_else(|| TransformError::Work { path: kept.clone(), source: gone() })?
+                open_locked(&kept)?
             }
         };
         tables._locks.push(lock);
@@ -49,11 +49,17 @@ pub fn materialise(program: &Program, dump: Dump, folder: &Path) -> Result<(Dump
 }
 
 /// What is kept here, if it is whole, and the lock under which it stays.
-fn open_locked(kept: &Path) -> Option<(Dump, File)> {
-    let lock = File::open(kept).ok()?;
-    lock.lock_shared().ok()?;
+fn open_locked(kept: &Path) -> Result<(Dump, File), TransformError> {
+    let failed = |source: std::io::Error| {
+        let gone = || std::io::Error::other("another run took it away; run the same command again");
+        let source = if source.kind() == std::io::ErrorKind::NotFound { gone() } else { source };
+        TransformError::Work { path: kept.to_path_buf(), source }
+    };
+    let lock = File::open(kept).map_err(failed)?;
+    lock.lock_shared().map_err(failed)?;
     // The lock may have been waited for while the folder was removed; then there is nothing to open.
-    Some((Dump::open(kept).ok()?, lock))
+    std::fs::metadata(kept).map_err(failed)?;
+    Ok((Dump::open(kept)?, lock))
 }
 
 fn fingerprint(before: &str, table: &DerivedTable) -> String {
@@ -133,14 +139,17 @@ fn remove_former(table: &DerivedTable, folder: &Path) -> std::io::Result<()> {
         let unfinished = name.strip_prefix("unfinished-").and_then(|rest| rest.split_once('-'));
         let is_left = unfinished.is_some_and(|(process, _)| !Path::new("/proc").join(process).exists());
         let is_former = name.rsplit_once('-').is_some_and(|(of, hash)| of == table.schema.message && hash.len() == 32);
-        if is_left || is_former && is_unread(&path) {
+        // The lock is held until the folder is gone, so that nobody begins to read it meanwhile.
+        let unread = if is_former { unread(&path) } else { None };
+        if is_left || unread.is_some() {
             std::fs::remove_dir_all(&path)?;
         }
     }
     Ok(())
 }
 
-/// Whether no run holds the folder's lock; the next run removes what this one can't.
-fn is_unread(kept: &Path) -> bool {
-    File::open(kept).is_ok_and(|folder| folder.try_lock().is_ok())
+/// The folder's lock, where no run holds it; the next run removes what this one can't.
+fn unread(kept: &Path) -> Option<File> {
+    let folder = File::open(kept).ok()?;
+    folder.try_lock().is_ok().then_some(folder)
 }
