@@ -30,9 +30,10 @@ pub enum DecimalError {
 
 /// `units` / 10^`scale`. Two decimals of equal value and different scale are equal in [`Decimal::compare`] only.
 ///
-/// The units are kept in two halves, because an `i128`'s alignment would make every value of an expression half as
-/// large again.
+/// The units are kept in two halves, and without padding behind them, because an `i128`'s alignment would make every
+/// value of an expression twice as large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(Rust, packed)]
 pub struct Decimal {
     high: i64,
     low: u64,

@@ -117,10 +117,7 @@ impl Expr {
             Expr::Like(like) => is_like(like, context),
             Expr::Case(case) => evaluate_case(case, context),
             Expr::Coalesce(options) => coalesce(options, context),
-            Expr::NullIf(left, right) => match is_distinct(left, right, context)? {
-                true => left.evaluate(context),
-                false => Ok(Value::Null),
-            },
+            Expr::NullIf(left, right) => null_if(left, right, context),
             Expr::Arithmetic(operator, left, right) => calculate(*operator, left, right, context),
             Expr::Negate(operand) => operand.evaluate(context).and_then(arithmetic::negate),
             Expr::Cast { operand, target, is_try } => match target.convert(operand.evaluate(context)?, context.arena) {
@@ -212,6 +209,12 @@ fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Eva
         Some(equal) => !equal,
         None => left.is_null() != right.is_null(),
     })
+}
+
+#[inline(never)]
+fn null_if<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
+    let value = left.evaluate(context)?;
+    Ok(if value.equals(&right.evaluate(context)?) == Some(true) { Value::Null } else { value })
 }
 
 #[inline(never)]

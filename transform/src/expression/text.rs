@@ -59,8 +59,7 @@ pub(super) fn apply<'a>(function: TextFunction, arguments: &[Value<'a>], arena: 
         _ => c == ' ',
     };
     Ok(match function {
-        // Blanks, which most often are what is trimmed, are found without decoding characters.
-        F::Trim if arguments.len() == 1 => Value::Text(first.trim_start_matches(' ').trim_end_matches(' ')),
+        F::Trim if arguments.len() == 1 => Value::Text(without_blanks(first)),
         F::Trim => Value::Text(first.trim_matches(trimmed)),
         F::TrimStart => Value::Text(first.trim_start_matches(trimmed)),
         F::TrimEnd => Value::Text(first.trim_end_matches(trimmed)),
@@ -75,6 +74,18 @@ pub(super) fn apply<'a>(function: TextFunction, arguments: &[Value<'a>], arena: 
         F::Position => Value::Integer(position(first, text(arguments, 1))),
         F::SplitPart => Value::Text(split_part(first, text(arguments, 1), integer(arguments, 2))?),
     })
+}
+
+/// Off both ends. Blanks, which most often are what is trimmed, are found without decoding characters.
+fn without_blanks(text: &str) -> &str {
+    let is_kept = |byte: &u8| *byte != b' ';
+    match text.as_bytes().iter().position(is_kept) {
+        Some(start) => {
+            let end = text.as_bytes().iter().rposition(is_kept).map_or(start, |last| last + 1);
+            &text[start..end]
+        }
+        None => "",
+    }
 }
 
 /// The byte at which the first `count` characters end; a negative count leaves that many off the end.

@@ -318,6 +318,11 @@ mod tests {
     }
 
     #[test]
+    fn values_and_results_take_three_words() {
+        assert_eq!([size_of::<Value<'_>>(), size_of::<super::super::Evaluated<Value<'_>>>()], [24, 24]);
+    }
+
+    #[test]
     fn text_is_that_of_postgres() {
         let shown = |value: Value<'_>| {
             let mut text = String::new();
