@@ -50,6 +50,7 @@ fn a_table_that_could_tell_gets_its_rows_in_the_order_of_events() {
         ("two_keys", format!("CREATE TABLE a ({columns}, UNIQUE (id, n), UNIQUE (n))")),
         ("excluding", format!("CREATE TABLE a ({columns}, UNIQUE (id, n), EXCLUDE USING btree (n WITH =))")),
         ("trigger", format!("CREATE TABLE a ({columns}, UNIQUE (id, n)); {trigger}")),
+        ("published", format!("CREATE TABLE a ({columns}, UNIQUE (id, n)); CREATE PUBLICATION p FOR ALL TABLES")),
         (
             "parts",
             format!(

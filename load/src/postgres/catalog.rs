@@ -121,8 +121,8 @@ pub(super) fn is_apart(connection: &Connection, schema: &str, table: &str) -> Re
 }
 
 /// The column by which the rows of a transaction may be sorted before they are copied: the first one, a uuid, of the only
-/// unique index of a plain table without triggers and exclusions. With two such indexes the order of rows would decide which
-/// of two equal ones is refused.
+/// unique index of a plain table without triggers, exclusions and publications. With two such indexes the order of rows would
+/// decide which of two equal ones is refused; a subscriber gets them one by one.
 pub(super) fn sortable_key(connection: &Connection, schema: &str, table: &str) -> Result<Option<String>, LoadError> {
     let select = r"
         SELECT a.attname::text
@@ -133,7 +133,8 @@ pub(super) fn sortable_key(connection: &Connection, schema: &str, table: &str) -
         WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r'
           AND NOT EXISTS (SELECT FROM pg_index o WHERE o.indrelid = c.oid AND o.indexrelid <> i.indexrelid
                                                    AND (o.indisunique OR o.indisexclusion))
-          AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)";
+          AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+          AND NOT EXISTS (SELECT FROM pg_publication_tables p WHERE p.schemaname = n.nspname AND p.tablename = c.relname)";
     let doing = format!("looking for the key of `{table}`");
     let row = connection.run(&doing, connection.client.query_opt(select, &[&connection.schema(schema), &table]))?;
     Ok(row.map(|row| row.get(0)))
