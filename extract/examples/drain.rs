@@ -21,7 +21,7 @@ use mssql_tds::datatypes::row_writer::DiscardRowWriter;
 use tokio::net::TcpStream;
 use tokio_util::compat::TokioAsyncWriteCompatExt;
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,14 +30,18 @@ fn main() -> Result<()> {
     };
     let url: SourceUrl = std::env::var("ETL_SOURCE_URL")?.parse()?;
     let password = std::env::var("ETL_SOURCE_PASSWORD")?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let rows = match client.as_str() {
-        "mssql-tds" => runtime.block_on(by_mssql_tds(&url, &password, query))?,
-        "tiberius" => runtime.block_on(by_tiberius(&url, &password, query))?,
-        _ => return Err("the client is mssql-tds or tiberius".into()),
-    };
-    println!("{rows}");
+    println!("{}", drain(client, &url, &password, query)?);
     Ok(())
+}
+
+/// Gives the number of rows.
+pub(crate) fn drain(client: &str, url: &SourceUrl, password: &str, query: &str) -> Result<u64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match client {
+        "mssql-tds" => runtime.block_on(by_mssql_tds(url, password, query)),
+        "tiberius" => runtime.block_on(by_tiberius(url, password, query)),
+        _ => Err("the client is mssql-tds or tiberius".into()),
+    }
 }
 
 async fn by_mssql_tds(url: &SourceUrl, password: &str, query: &str) -> Result<u64> {

@@ -5,7 +5,6 @@ use bumpalo::collections::String as ArenaString;
 use etl_schemas::ticks::{PER_DAY, PER_SECOND, Ticks};
 use uuid::Uuid;
 
-use super::evaluate::{EvaluateError, Evaluated};
 use super::parse::{parse_date, parse_instant, parse_time, parse_timestamp};
 use super::{Interval, Type, Value, parse_interval, write_text};
 use crate::decimal::{Decimal, DecimalError};
@@ -68,44 +67,42 @@ impl CastTarget {
         }
     }
 
-    /// Converts a value whose type [`CastTarget::takes`].
-    pub(super) fn convert<'a>(self, value: Value<'a>, arena: &'a Bump) -> Evaluated<Value<'a>> {
-        let failed = || Box::new(EvaluateError::cast(&value, self.result()));
-        Ok(match (self, value) {
+    /// Converts a value whose type [`CastTarget::takes`]; `None` when this value doesn't convert, which TRY_CAST asks for
+    /// row by row, so that no error is made for it.
+    pub(super) fn convert<'a>(self, value: Value<'a>, arena: &'a Bump) -> Option<Value<'a>> {
+        Some(match (self, value) {
             (_, Value::Null) => Value::Null,
             (CastTarget::Text(length), value) => Value::Text(cut(text_of(value, arena), length)),
             (CastTarget::Integer(bits), value) => {
-                let integer = to_integer(value).ok_or_else(failed)?;
-                Value::Integer(fits(integer, bits).ok_or_else(failed)?)
+                let integer = to_integer(value)?;
+                Value::Integer(fits(integer, bits)?)
             }
             (CastTarget::Decimal(shape), value) => {
-                let decimal = to_decimal(value).ok_or_else(failed)?;
-                Value::Decimal(shaped(decimal, shape).map_err(|_| failed())?)
+                let decimal = to_decimal(value)?;
+                Value::Decimal(shaped(decimal, shape).ok()?)
             }
             (CastTarget::Bool, Value::Integer(value)) => Value::Bool(value != 0),
-            (CastTarget::Bool, Value::Text(text)) => Value::Bool(parse_bool(text).ok_or_else(failed)?),
+            (CastTarget::Bool, Value::Text(text)) => Value::Bool(parse_bool(text)?),
             (CastTarget::Double, Value::Integer(value)) => Value::Double(value as f64),
             (CastTarget::Double, Value::Decimal(value)) => Value::Double(value.to_double()),
-            (CastTarget::Double, Value::Text(text)) => Value::Double(parse_double(text).ok_or_else(failed)?),
-            (CastTarget::Uuid, Value::Text(text)) => {
-                Value::Uuid(Uuid::try_parse(text.trim()).map_err(|_| failed())?.into())
-            }
+            (CastTarget::Double, Value::Text(text)) => Value::Double(parse_double(text)?),
+            (CastTarget::Uuid, Value::Text(text)) => Value::Uuid(Uuid::try_parse(text.trim()).ok()?.into()),
             (CastTarget::Date, Value::Timestamp(ticks)) => Value::Date(ticks.to_days().0),
-            (CastTarget::Date, Value::Text(text)) => Value::Date(parse_date(text).ok_or_else(failed)?),
+            (CastTarget::Date, Value::Text(text)) => Value::Date(parse_date(text)?),
             (CastTarget::Time, Value::Timestamp(ticks)) => {
                 Value::Time(ticks.to_days().1 * (1_000_000_000 / PER_SECOND))
             }
-            (CastTarget::Time, Value::Text(text)) => Value::Time(parse_time(text).ok_or_else(failed)?),
+            (CastTarget::Time, Value::Text(text)) => Value::Time(parse_time(text)?),
             (CastTarget::Timestamp, Value::Date(days)) => Value::Timestamp(Ticks::from_days(days, 0)),
-            (CastTarget::Timestamp, Value::Text(text)) => Value::Timestamp(parse_timestamp(text).ok_or_else(failed)?),
-            (CastTarget::Instant, Value::Text(text)) => Value::Instant(parse_instant(text).ok_or_else(failed)?),
+            (CastTarget::Timestamp, Value::Text(text)) => Value::Timestamp(parse_timestamp(text)?),
+            (CastTarget::Instant, Value::Text(text)) => Value::Instant(parse_instant(text)?),
             (CastTarget::Time, Value::Interval(interval)) => {
                 Value::Time(interval.ticks.rem_euclid(PER_DAY) * (1_000_000_000 / PER_SECOND))
             }
             (CastTarget::Interval, Value::Time(nanos)) => {
                 Value::Interval(Interval { ticks: nanos / (1_000_000_000 / PER_SECOND), ..Interval::default() })
             }
-            (CastTarget::Interval, Value::Text(text)) => Value::Interval(parse_interval(text).ok_or_else(failed)?),
+            (CastTarget::Interval, Value::Text(text)) => Value::Interval(parse_interval(text)?),
             (_, same) => same,
         })
     }

@@ -7,7 +7,8 @@ use thiserror::Error;
 use super::build::{append, concat, name_uuid};
 use super::shared::shared;
 use super::{
-    Arithmetic, Case, Comparison, Expr, Like, Literal, Memo, Slot, Type, Value, arithmetic, text, time, write_text,
+    Arithmetic, Case, CastTarget, Comparison, Expr, Like, Literal, Memo, Slot, Type, Value, arithmetic, text, time,
+    write_text,
 };
 use crate::zone::Zone;
 
@@ -120,10 +121,7 @@ impl Expr {
             Expr::NullIf(left, right) => null_if(left, right, context),
             Expr::Arithmetic(operator, left, right) => calculate(*operator, left, right, context),
             Expr::Negate(operand) => operand.evaluate(context).and_then(arithmetic::negate),
-            Expr::Cast { operand, target, is_try } => match target.convert(operand.evaluate(context)?, context.arena) {
-                Err(_) if *is_try => Ok(Value::Null),
-                converted => converted,
-            },
+            Expr::Cast { operand, target, is_try } => cast(operand, *target, *is_try, context),
             Expr::Concat(parts) => concat(parts, context),
             Expr::Append(left, right) => append(left, right, context),
             Expr::Text(function, arguments) => call(*function, arguments, context),
@@ -215,6 +213,16 @@ fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Eva
 fn null_if<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
     let value = left.evaluate(context)?;
     Ok(if value.equals(&right.evaluate(context)?) == Some(true) { Value::Null } else { value })
+}
+
+#[inline(never)]
+fn cast<'a>(operand: &'a Expr, target: CastTarget, is_try: bool, context: Context<'a>) -> Evaluated<Value<'a>> {
+    let value = operand.evaluate(context)?;
+    match target.convert(value, context.arena) {
+        Some(converted) => Ok(converted),
+        None if is_try => Ok(Value::Null),
+        None => Err(Box::new(EvaluateError::cast(&value, target.result()))),
+    }
 }
 
 #[inline(never)]

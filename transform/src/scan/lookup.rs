@@ -8,7 +8,7 @@ mod keys;
 
 use std::sync::Arc;
 
-use etl_schemas::dump::{Dump, DumpTable, RowReader};
+use etl_schemas::dump::{Cell, Dump, DumpTable, RowError, RowReader};
 use etl_schemas::wire::WireReader;
 
 use self::cutter::{Cutter, copy_fields};
@@ -16,7 +16,7 @@ use self::keys::{Integers, Map, append, entry_at};
 use super::decode::value_of;
 use super::workers::Workers;
 use crate::error::TransformError;
-use crate::expression::{UuidValue, Value};
+use crate::expression::{Type, UuidValue, Value};
 use crate::mapping::{Program, column_type};
 use crate::stream::RunOptions;
 
@@ -112,7 +112,10 @@ fn load(
     let mut lookup = Lookup::default();
     let cutter = Arc::new(Cutter::new(program, place, table)?);
     let mut entry = Vec::new();
-    let keys = RowReader::columns(table.layout(), &[plan.key]);
+    let keys = Keys {
+        reader: RowReader::columns(table.layout(), &[plan.key]),
+        ty: column_type(&plan.table.columns[plan.key]),
+    };
     let mut rows = 0;
     let mut workers = Workers::start(&cutter, options.threads, options.blocks_on_the_way())?;
     while let Some(block) = workers.next() {
@@ -134,12 +137,26 @@ fn load(
     Ok(lookup)
 }
 
+/// Reads the key of each row; its type is found once, since finding it costs an allocation.
+struct Keys {
+    reader: RowReader,
+    ty: Type,
+}
+
+impl Keys {
+    fn read<'a>(&self, row: &'a [u8]) -> Result<Option<Value<'a>>, RowError> {
+        let mut key = Cell::Null;
+        self.reader.read_each(row, |_, cell| {
+            key = cell;
+            Ok::<(), RowError>(())
+        })?;
+        Ok(value_of(key, self.ty))
+    }
+}
+
 /// Adds a row that was cut down.
-fn add(lookup: &mut Lookup, keys: &RowReader, cutter: &Cutter, row: &[u8], entry: &mut Vec<u8>) -> Result<(), String> {
-    let mut cells = Vec::with_capacity(1);
-    keys.read(row, &mut cells).map_err(|error| error.to_string())?;
-    let plan = cutter.plan();
-    let key = value_of(cells[0], column_type(&plan.table.columns[plan.key]));
+fn add(lookup: &mut Lookup, keys: &Keys, cutter: &Cutter, row: &[u8], entry: &mut Vec<u8>) -> Result<(), String> {
+    let key = keys.read(row).map_err(|error| error.to_string())?;
     let key = key.filter(|key| !key.is_null()).ok_or("its key has no value")?;
     entry.clear();
     copy_fields(row, &cutter.fields, entry).map_err(|error| error.to_string())?;
