@@ -11,6 +11,7 @@
 
 mod block;
 mod checksums;
+mod deflater;
 mod durable;
 mod error;
 mod folder;

@@ -6,11 +6,16 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
-use etl_fixtures::allocations::{COUNTING, Counting, alone, assert_none_per_row};
 use etl_schemas::dump::{BlockBuffer, BlockBuilder, Cell, Compressor, Level, Part, PartWriter, RowLayout, RowReader};
 use etl_schemas::sql_type::FieldKind;
 use etl_schemas::ticks::Ticks;
 
+use allocations::{COUNTING, Counting, alone, assert_none_per_row};
+
+/// Not by way of the crate: that would bring SQLite and TLS into every build of this crate's tests and examples.
+#[path = "../../fixtures/src/allocations.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with the other crates' tests")]
+mod allocations;
 #[path = "dump/sample.rs"]
 #[allow(dead_code, reason = "shared with the other tests")]
 mod sample;

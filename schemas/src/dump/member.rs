@@ -5,10 +5,11 @@
 //! compressed bytes by our CRC-32, the content by gzip's own. So a flipped bit is found wherever it falls, even in the
 //! padding bits of the deflate stream, which gzip doesn't check.
 
-use libdeflater::{CompressionLvl, Crc, Decompressor};
+use libdeflater::{Crc, Decompressor};
 
 use super::CONTENT_BYTES_MAX;
 use super::block::Block;
+use super::deflater::Deflater;
 use super::zone::Zone;
 
 /// Bytes of a block's header: gzip's ten, the length of the extra field, its subfield.
@@ -80,26 +81,25 @@ impl CompressedBlock {
 
 /// Compresses blocks. It holds memory of its own for that, so keep one per thread.
 pub struct Compressor {
-    deflate: libdeflater::Compressor,
+    deflate: Deflater,
     scratch: Vec<u8>,
 }
 
 impl Compressor {
     /// A compressor of this level.
     pub fn new(level: Level) -> Compressor {
-        let level = CompressionLvl::new(i32::from(level.0)).expect("`Level` keeps to libdeflate's range");
-        Compressor { deflate: libdeflater::Compressor::new(level), scratch: Vec::new() }
+        Compressor { deflate: Deflater::new(level), scratch: Vec::new() }
     }
 
     /// Makes a gzip member of a block. CPU only.
     pub fn compress(&mut self, block: &Block) -> CompressedBlock {
         let content = block.content();
-        let bound = HEADER_BYTES + self.deflate.deflate_compress_bound(content.len()) + TRAILER_BYTES;
+        let bound = HEADER_BYTES + self.deflate.bound(content.len()) + TRAILER_BYTES;
         if self.scratch.len() < bound {
             self.scratch.resize(bound, 0);
         }
         let room = &mut self.scratch[HEADER_BYTES..bound - TRAILER_BYTES];
-        let deflated = self.deflate.deflate_compress(content, room).expect("libdeflate's own bound is large enough");
+        let deflated = self.deflate.deflate(content, room);
         let trailer = HEADER_BYTES + deflated;
         let header = Header {
             member_bytes: (trailer + TRAILER_BYTES) as u32,

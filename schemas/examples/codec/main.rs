@@ -1,15 +1,18 @@
 //! What one core spends on blocks, step by step: what the benchmark measures the codec by.
 //!
 //! ```text
-//! cargo run --release -p etl-schemas --example codec -- content <dump> <table>
+//! cargo run --release -p etl-schemas --example codec -- codecs
+//! cargo run --release -p etl-schemas --example codec -- content|read <dump> <table>
 //! cargo run --release -p etl-schemas --example codec -- write <dump> <table> <level> <part>
-//! cargo run --release -p etl-schemas --example codec -- read|libdeflate|flate2 <dump> <table>
+//! cargo run --release -p etl-schemas --example codec -- inflate <dump> <table> <codec>
+//! cargo run --release -p etl-schemas --example codec -- deflate <dump> <table> <codec> <level>
 //! ```
 //!
-//! `content` writes the table's blocks, inflated, to stdout: the bytes that other programs are measured with. `write`
-//! compresses the table's blocks into a part; what makes them ready for that isn't counted. `read` reads the blocks as
-//! every phase does. `libdeflate` and `flate2` read and inflate them without any check: the floor below which no `read`
-//! can be. All but `content` print a line: bytes of content, bytes of members, seconds, seconds of CPU.
+//! `codecs` names those that this build has: `--features isal,zlib-ng` for more. `content` writes the table's blocks,
+//! inflated, to stdout: the bytes that other programs are measured with. `write` compresses the table's blocks into a
+//! part; what makes them ready for that isn't counted. `read` reads the blocks as every phase does. `inflate` reads and
+//! inflates them without any check: the floor below which no `read` can be; `deflate` only deflates them, into memory.
+//! The last four print a line: bytes of content, bytes of members, seconds, seconds of CPU.
 
 #![allow(clippy::print_stdout, reason = "the figures are the result")]
 
@@ -24,16 +27,23 @@ use std::time::Instant;
 use etl_schemas::dump::{
     Block, BlockBuffer, BlockBuilder, Cell, Compressor, Dump, DumpTable, Level, Part, PartWriter, RowReader,
 };
-use flate2::{Decompress, FlushDecompress};
+
+mod bare;
+
+use bare::Step;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const USAGE: &str =
-    "usage: codec content|read|libdeflate|flate2 <dump> <table>, or codec write <dump> <table> <level> <part>";
+const USAGE: &str = "usage: codec codecs, codec content|read <dump> <table>, codec write <dump> <table> <level> <part>, \
+                     codec inflate <dump> <table> <codec>, or codec deflate <dump> <table> <codec> <level>";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if words == ["codecs"] {
+        println!("{}", bare::names().join(" "));
+        return Ok(());
+    }
     let [mode, dump, table, rest @ ..] = words.as_slice() else { return Err(USAGE.into()) };
     let dump = Dump::open(Path::new(dump))?;
     let table = dump.tables().iter().find(|each| each.schema.name.to_string() == *table);
@@ -42,18 +52,8 @@ fn main() -> Result<()> {
         ("content", []) => return content(table),
         ("write", [level, part]) => write(table, level.parse()?, Path::new(part))?,
         ("read", []) => read(table)?,
-        ("libdeflate", []) => {
-            let mut inflater = libdeflater::Decompressor::new();
-            inflate(table, |deflated, room| Ok(inflater.deflate_decompress(deflated, room)?))?
-        }
-        ("flate2", []) => {
-            let mut inflater = Decompress::new(false);
-            inflate(table, |deflated, room| {
-                inflater.reset(false);
-                inflater.decompress(deflated, room, FlushDecompress::Finish)?;
-                Ok(usize::try_from(inflater.total_out())?)
-            })?
-        }
+        ("inflate", [codec]) => inflate(table, bare::inflater(codec)?)?,
+        ("deflate", [codec, level]) => deflate(table, bare::deflater(codec, level.parse()?)?)?,
         _ => return Err(USAGE.into()),
     };
     println!("{} {} {:.6} {:.6}", spent.content_bytes, spent.member_bytes, spent.wall, spent.cpu);
@@ -117,7 +117,7 @@ fn read(table: &DumpTable) -> Result<Spent> {
 }
 
 /// Reads each member into one buffer, and has it inflated into another.
-fn inflate(table: &DumpTable, mut inflate: impl FnMut(&[u8], &mut [u8]) -> Result<usize>) -> Result<Spent> {
+fn inflate(table: &DumpTable, mut inflate: Step) -> Result<Spent> {
     let (mut member, mut content, mut spent) = (Vec::new(), Vec::new(), Spent::default());
     for part in parts(table) {
         let part = part?;
@@ -132,6 +132,23 @@ fn inflate(table: &DumpTable, mut inflate: impl FnMut(&[u8], &mut [u8]) -> Resul
             assert_eq!(inflated, content.len(), "a block inflates to what its index says");
             spent.content_bytes += inflated;
             spent.member_bytes += member.len();
+        }
+    }
+    Ok(spent)
+}
+
+/// Deflates the content of each block into one buffer.
+fn deflate(table: &DumpTable, mut deflate: Step) -> Result<Spent> {
+    let (mut buffer, mut room, mut spent) = (BlockBuffer::new(), Vec::new(), Spent::default());
+    for part in parts(table) {
+        let part = part?;
+        for block in 0..part.blocks().len() {
+            part.read(block, &mut buffer)?;
+            // More than any of them makes of what can't be compressed.
+            room.resize(buffer.content().len() * 2 + 1024, 0);
+            let deflated = spent.on(|| deflate(buffer.content(), &mut room))?;
+            spent.member_bytes += deflated;
+            spent.content_bytes += buffer.content().len();
         }
     }
     Ok(spent)
