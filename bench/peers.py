@@ -51,7 +51,8 @@ def python(*packages):
 
 def _succeed(command, otherwise):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        with measure.PREPARING:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         raise Missing(f"{otherwise}: {error}") from error
     if done.returncode != 0:
