@@ -22,7 +22,9 @@ variables name the private servers of the run. `make bench ARGS=--page` makes th
 
 A bound that doesn't hold has a profile, of one more round than the measured ones: shares of perf's samples of what ran on the
 cores, each counted where it was and not for its callers. `etl` keeps its symbols; of programs that don't, such as Debian's
-Postgres, a function without a name is unknown. Memory is what heaptrack saw allocated at the peak, touched or not.
+Postgres, a function without a name is unknown. Where the kernel has interrupts off it isn't looked at: that time counts for what
+switches them on again, such as `_raw_spin_unlock_irqrestore` and `finish_task_switch`. Memory is what heaptrack saw allocated at
+the peak, touched or not.
 """
 
 
@@ -88,7 +90,7 @@ def profiled(each):
     lines = ["", f"<details><summary>profile of {html.escape(each['stage'])}: {of}</summary>", ""]
     for rows in tables:
         lines += [*table([rows[0], *([code(cells[0]), *cells[1:]] for cells in rows[1:])]), ""]
-    return [*lines, "</details>", ""]
+    return [*lines, "</details>"]
 
 
 def promises(parts):
@@ -105,9 +107,10 @@ def promises(parts):
 
 
 def took(result):
-    """In minutes, section by section."""
+    """Section by section."""
     each = {name: spent["seconds"] / 60 for name, spent in result["took"].items()}
-    return f"It took {sum(each.values()):.0f} minutes: " + ", ".join(f"{name} {minutes:.1f}" for name, minutes in each.items()) + "."
+    told = ", ".join(f"{name} {minutes:.1f}" for name, minutes in each.items())
+    return f"Minutes it took: {told}; {sum(each.values()):.0f} in all."
 
 
 def write(result, docs):

@@ -18,7 +18,8 @@ import symbols
 from processes import Watch
 
 DATA = servers.FOLDER / "perf.data"
-RECORD = ["record", "-q", "-e", "cpu-clock", "-F", "499", "-o", DATA]
+# The samples are read at once and on the same machine, so perf needn't copy binaries into a cache of its own.
+RECORD = ["record", "-q", "--no-buildid", "--no-buildid-cache", "-e", "cpu-clock", "-F", "499", "-o", DATA]
 # Thread, process, address, function and binary, as `perf script` tells them.
 SAMPLE = re.compile(r"\s*(.*?)\s+(-?\d+)/-?\d+\s+[0-9a-f]+ (.*) \((.*)\)$")
 LEAST, MOST_ROWS = 0.005, 25
@@ -57,7 +58,7 @@ def recorded(stage, command_only):
     label = functools.cache(watch.label)
     function = lambda key: [symbols.short(names.get(key[2], key[2])), symbols.binary(key[3]), label(key[1])]
     return {
-        "seconds": wall, "samples": everything, "whole": whole, "command_only": command_only or not whole,
+        "seconds": wall, "samples": sum(looked_at.values()), "whole": whole, "command_only": command_only or not whole,
         "processes": _shares(samples, lambda key: [label(key[1])]) if whole else [],
         "threads": _shares(looked_at, lambda key: [key[0], label(key[1])], everything),
         "binaries": _shares(looked_at, lambda key: [symbols.binary(key[3])]),

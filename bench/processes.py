@@ -72,5 +72,5 @@ class Watch:
             return OURSELVES if benchmark else THREADS_OF_KERNEL if 2 in (process, parent) else OTHERS
         if words.startswith("postgres:"):
             role = ROLE.search(words)
-            return f"postgres, {role[1] if role else 'backends'}"
+            return f"postgres {role[1] if role else 'backends'}"
         return name

@@ -44,7 +44,8 @@ def _one(stage, shows):
 
 def summary(profile, code="{}".format):
     """In one paragraph; `code` marks what is a name of a program or function."""
-    start = f"profile of {code(profile['stage'])}: "
+    few = f", {profile['samples']:,} samples" if "samples" in profile else ""
+    start = f"profile of {code(profile['stage'])}{few}: "
     if "missing" in profile:
         return f"{start}skipped: {profile['missing']}"
     return start + "; ".join((_memory if profile["shows"] == "memory" else _time)(profile, code))

@@ -1,8 +1,12 @@
 """What a section of the benchmark comes to: rows of figures, targets that hold or don't, and notes."""
 
 import dataclasses
+import textwrap
 
 import profile
+
+# Of running text on a terminal.
+WIDTH = 130
 
 
 @dataclasses.dataclass
@@ -82,7 +86,8 @@ def table(section):
         widths = [max(map(len, column)) for column in zip(*section.derived)]
         lines += ["", *("  ".join(f"{text:{width}}" for text, width in zip(row, widths)) for row in section.derived)]
     lines += [""] + [f"  {target.show()}" for target in section.targets] + [f"  {note}" for note in section.notes]
-    lines += [f"  {profile.summary(each)}" for each in section.profiles]
+    wrapped = textwrap.TextWrapper(WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    lines += [wrapped.fill(profile.summary(each)) for each in section.profiles]
     return "\n".join(lines) + "\n"
 
 
