@@ -21,7 +21,7 @@ DATA = servers.FOLDER / "perf.data"
 # The samples are read at once and on the same machine, so perf needn't copy binaries into a cache of its own.
 RECORD = ["record", "-q", "--no-buildid", "--no-buildid-cache", "-e", "cpu-clock", "-F", "499", "-o", DATA]
 # Thread, process, address, function and binary, as `perf script` tells them.
-SAMPLE = re.compile(r"\s*(.*?)\s+(-?\d+)/-?\d+\s+[0-9a-f]+ (.*) \((.*)\)$")
+SAMPLE = re.compile(r"\s*(.*?)\s+(-?\d+)/-?\d+\s+[0-9a-f]+ (.*) \(([/\[].*)\)$")
 LEAST, MOST_ROWS = 0.005, 25
 
 

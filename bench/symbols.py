@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 
-NOISE = re.compile(r"\[[0-9a-f]{6,}\]|::h[0-9a-f]{16}\b|::\{(?:closure|shim|impl)[^{}]*\}|\.llvm\.\d+|\.(?:constprop|isra|part|cold)(?:\.\d+)?")
+NOISE = re.compile(r"\[[0-9a-f]{6,}\]|::h[0-9a-f]{16}\b|::\{+(?:closure|shim|impl)[^{}]*\}+|\.llvm\.\d+|\.(?:constprop|isra|part|cold)(?:\.\d+)?")
 OURS = re.compile(r"\betl_(?=\w+::)")
 LONGEST = 90
 # What the older of Rust's two ways to write names into a symbol table makes of signs.
@@ -82,4 +82,4 @@ def binary(path):
     # Modules of the kernel are told in brackets too.
     if path.startswith("[") and path != "[vdso]":
         return KERNEL
-    return path.rpartition("/")[2].partition(".so")[0]
+    return path.removesuffix(" (deleted)").rpartition("/")[2].partition(".so")[0]
