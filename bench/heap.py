@@ -39,9 +39,8 @@ def _resident(stage):
     if stage.prepare:
         stage.prepare()
     most = (0.0, 0.0)
-    process = subprocess.Popen(
-        stage.command, cwd=stage.folder, env={**os.environ, **stage.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(stage.command, cwd=stage.folder, env={**os.environ, **stage.environment}, **quiet)
     while process.poll() is None:
         try:
             with open(f"/proc/{process.pid}/smaps_rollup") as file:
@@ -81,4 +80,4 @@ def _by_function(lines):
     for frames, size in stacks:
         known = [symbols.short(names.get(plain(frame), plain(frame))) for frame in frames if plain(frame)]
         sizes[next((name for name in reversed(known) if not name.startswith(GENERAL)), known[-1])] += size
-    return sum(sizes.values()) / 1e6, [[name, size / 1e6] for name, size in sizes.most_common(MOST_ROWS)]
+    return sum(sizes.values()) / 2**20, [[name, size / 2**20] for name, size in sizes.most_common(MOST_ROWS)]

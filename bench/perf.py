@@ -37,7 +37,7 @@ def program():
         if tried.returncode == 0:
             return command, whole
     complaint = [line.strip() for line in tried.stderr.splitlines() if line.strip(" :") not in ("", "Error")]
-    raise peers.Missing(f"perf can't record here: {complaint[0] if complaint else f'exit code {tried.returncode}'}")
+    raise peers.Missing(f"it can't record here: {complaint[0] if complaint else f'exit code {tried.returncode}'}")
 
 
 def recorded(stage, command_only):

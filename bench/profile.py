@@ -55,6 +55,8 @@ def _time(profile, code):
     share = lambda rows: ", ".join(f"{row[-1]:.0%} {code(row[0])}" for row in rows if row[-1] >= 0.01)
     if profile["processes"]:
         yield f"of the cores' time {share(profile['processes'])}"
+    if not profile["whole"]:
+        yield "perf may look here at nothing but the stage, and perhaps not at the kernel for it"
     whose = "the stage's own processes" if profile["command_only"] else "the stage and its servers"
     yield f"of the time of {whose} {share(profile['binaries'])}"
     several = len({row[2] for row in profile["functions"]}) > 1
@@ -68,7 +70,7 @@ def _memory(profile, code):
     resident = profile["anonymous"] + profile["files"]
     yield f"{resident:.0f} MB resident at the peak, {profile['files']:.0f} MB of them mapped files and programs"
     if profile["why"]:
-        yield f"by whom is not known, {profile['why']}"
+        yield f"by whom isn't known without heaptrack: {profile['why']}"
         return
     yield f"{profile['heap']:.0f} MB allocated when most was: " + ", ".join(
         f"{size:.1f} MB {code(name)}" for name, size in profile["functions"][:IN_SUMMARY]

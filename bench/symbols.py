@@ -8,7 +8,10 @@ import re
 import shutil
 import subprocess
 
-NOISE = re.compile(r"\[[0-9a-f]{6,}\]|::h[0-9a-f]{16}\b|::\{+(?:closure|shim|impl)[^{}]*\}+|\.llvm\.\d+|\.(?:constprop|isra|part|cold)(?:\.\d+)?")
+NOISE = re.compile(
+    r"\[[0-9a-f]{6,}\]|::h[0-9a-f]{16}\b|::_?\{+(?:closure|shim|impl)[^{}]*\}+"
+    r"|\.llvm\.\d+|\.(?:constprop|isra|part|cold)(?:\.\d+)?"
+)
 OURS = re.compile(r"\betl_(?=\w+::)")
 LONGEST = 90
 # What the older of Rust's two ways to write names into a symbol table makes of signs.
@@ -30,7 +33,7 @@ def demangled(names):
 def short(name):
     """A demangled name without what the compiler added: `<a::B<T> as c::D>::e::<f::G>` is `a::B::e`."""
     if "$" in name:
-        name = ESCAPE.sub(lambda found: ESCAPES[found[1]], name).replace("..", "::").replace("_<", "<")
+        name = ESCAPE.sub(lambda found: ESCAPES[found[1]], name).replace("..", "::").replace("_<", "<").replace("_{", "{")
     plain = NOISE.sub("", name.replace("->", "→"))
     if plain.count("<") != plain.count(">"):
         return name[:LONGEST]
