@@ -29,9 +29,9 @@ def arguments():
     parser.add_argument("--rounds", type=int, help="how often each stage runs [default: 5; quick: 1]")
     parser.add_argument("--scale", type=float, help="of the sample in the extract section [default: 1; quick: 0.05]")
     parser.add_argument("--peers-scale", type=float, help="of the table that peers read too [default: 1; quick: 0.1]")
-    parser.add_argument("--large-scale", type=float, help="where memory and the longest query are measured [default: 10; quick: 0.2]")
+    parser.add_argument("--large-scale", type=float, help="where memory and the longest query are measured [default: 10; quick: 0.05]")
     parser.add_argument("--transform-scale", type=float, help="of the transform's job [default: 4; quick: 0.1]")
-    parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.1]")
+    parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.05]")
     parser.add_argument("--rabbit-scale", type=float, help="of the dump that is published [default: 0.1; quick: 0.01]")
     parser.add_argument("--end-to-end-scale", type=float, help="of the sample that goes all the way [default: 1; quick: 0.02]")
     growth = "of the transform's job as it grows [default: 4,16,40; quick: 0.05,0.1]; Postgres takes the first two"
@@ -46,8 +46,8 @@ def arguments():
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     usual = {
-        "rounds": (5, 1), "scale": (1, 0.05), "peers_scale": (1, 0.1), "large_scale": (10, 0.2), "transform_scale": (4, 0.1),
-        "load_scale": (1, 0.1), "rabbit_scale": (0.1, 0.01), "end_to_end_scale": (1, 0.02),
+        "rounds": (5, 1), "scale": (1, 0.05), "peers_scale": (1, 0.1), "large_scale": (10, 0.05), "transform_scale": (4, 0.1),
+        "load_scale": (1, 0.05), "rabbit_scale": (0.1, 0.01), "end_to_end_scale": (1, 0.02),
     }
     for name, (full, quick) in usual.items():
         if getattr(given, name) is None:
