@@ -27,33 +27,35 @@ def arguments():
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)} [default: all]")
     parser.add_argument("--quick", action="store_true", help="small scales and few rounds: does it run, and roughly how")
     parser.add_argument("--rounds", type=int, help="how often each stage runs [default: 5; quick: 1]")
-    parser.add_argument("--scale", type=float, help="of the sample in the extract section [default: 1; quick: 0.2]")
+    parser.add_argument("--scale", type=float, help="of the sample in the extract section [default: 1; quick: 0.05]")
     parser.add_argument("--peers-scale", type=float, help="of the table that peers read too [default: 1; quick: 0.1]")
-    parser.add_argument("--large-scale", type=float, help="where memory and the longest query are measured [default: 10; quick: 0.5]")
-    parser.add_argument("--transform-scale", type=float, help="of the transform's job [default: 4; quick: 0.2]")
-    parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.2]")
-    parser.add_argument("--rabbit-scale", type=float, help="of the dump that is published [default: 0.1; quick: 0.02]")
-    parser.add_argument("--end-to-end-scale", type=float, help="of the sample that goes all the way [default: 1; quick: 0.05]")
-    growth = "of the transform's job as it grows [default: 4,16,40; quick: 0.05,0.1,0.2]; Postgres takes the first two"
+    parser.add_argument("--large-scale", type=float, help="where memory and the longest query are measured [default: 10; quick: 0.05]")
+    parser.add_argument("--transform-scale", type=float, help="of the transform's job [default: 4; quick: 0.1]")
+    parser.add_argument("--load-scale", type=float, help="of the dump that is loaded [default: 1; quick: 0.05]")
+    parser.add_argument("--rabbit-scale", type=float, help="of the dump that is published [default: 0.1; quick: 0.01]")
+    parser.add_argument("--end-to-end-scale", type=float, help="of the sample that goes all the way [default: 1; quick: 0.02]")
+    growth = "of the transform's job as it grows [default: 4,16,40; quick: 0.05,0.1]; Postgres takes the first two"
     parser.add_argument("--growth", type=scales, metavar="SCALES", help=growth)
-    growth = "of the sample as it grows in RabbitMQ [default: 1,4; quick: 0.01,0.02]"
+    growth = "of the sample as it grows in RabbitMQ [default: 1,4; quick: 0.01 alone]"
     parser.add_argument("--growth-rabbit", type=scales, metavar="SCALES", help=growth)
     parser.add_argument("--json", metavar="FILE", help="writes the figures")
+    parser.add_argument("--profile", action="store_true", help="profiles the stages of every bound, not of missed ones only")
     parser.add_argument("--page", action="store_true", help="writes docs/benchmarks.md")
     given = parser.parse_args()
     unknown = set(given.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
     usual = {
-        "rounds": (5, 1), "scale": (1, 0.2), "peers_scale": (1, 0.1), "large_scale": (10, 0.5), "transform_scale": (4, 0.2),
-        "load_scale": (1, 0.2), "rabbit_scale": (0.1, 0.02), "end_to_end_scale": (1, 0.05),
+        "rounds": (5, 1), "scale": (1, 0.05), "peers_scale": (1, 0.1), "large_scale": (10, 0.05), "transform_scale": (4, 0.1),
+        "load_scale": (1, 0.05), "rabbit_scale": (0.1, 0.01), "end_to_end_scale": (1, 0.02),
     }
     for name, (full, quick) in usual.items():
         if getattr(given, name) is None:
             setattr(given, name, quick if given.quick else full)
         setattr(given, name, whole(getattr(given, name)))
-    given.growth = given.growth or scales("0.05,0.1,0.2" if given.quick else "4,16,40")
-    given.growth_rabbit = given.growth_rabbit or scales("0.01,0.02" if given.quick else "1,4")
+    given.growth = given.growth or scales("0.05,0.1" if given.quick else "4,16,40")
+    # Each size has a broker of its own, whose start takes longer than what a quick run publishes.
+    given.growth_rabbit = given.growth_rabbit or ([0.01] if given.quick else scales("1,4"))
     return given
 
 
@@ -103,18 +105,35 @@ def shown(command):
 def main():
     options = arguments()
     servers.build()
-    about, done = machine(), []
+    about, done, took = machine(), [], {}
     print(" · ".join(f"{name} {value}" for name, value in about.items()) + "\n", flush=True)
     for name in options.sections or SECTIONS:
-        for part in importlib.import_module(f"sections.{name}").run(options):
+        parts, took[name] = timed(importlib.import_module(f"sections.{name}").run, options)
+        for part in parts:
             print(section.table(part), flush=True)
             done.append(part)
+        print(f"{name} took {section.duration(took[name])}\n", flush=True)
         # After each section, since what comes later may fail or be interrupted.
         if options.json or options.page:
-            keep({"machine": about | {"versions": versions(about)}, "sections": [as_json(part) for part in done]}, options)
+            sections = [as_json(part) for part in done]
+            keep({"machine": about | {"versions": versions(about)}, "took": took, "sections": sections}, options)
+    print(f"all took {section.duration(total(took))}")
     missed = [target.show() for part in done for target in part.targets if not target.holds]
     if missed:
         print("what doesn't hold:\n  " + "\n  ".join(missed))
+
+
+def timed(run, options):
+    """What it comes to, and its seconds: all of them, and of these what isn't part of every run."""
+    clocks = {"seconds": measure.Clock(), "preparing": measure.PREPARING, "profiling": measure.PROFILING}
+    before = {name: clock.seconds for name, clock in clocks.items()}
+    with clocks["seconds"]:
+        parts = run(options)
+    return parts, {name: round(clock.seconds - before[name], 1) for name, clock in clocks.items()}
+
+
+def total(took):
+    return {kind: sum(each[kind] for each in took.values()) for kind in next(iter(took.values()))}
 
 
 def keep(result, options):
@@ -131,6 +150,7 @@ def as_json(part):
         "name": part.name, "title": part.title, "unit": part.unit, "base": part.base, "notes": part.notes,
         "rate_unit": part.rate_unit, "more": part.more, "derived": part.derived, "grows": part.grows,
         "stages": [vars(row) | {"said": "", "command": shown(row.command)} for row in part.figures],
+        "profiles": part.profiles,
         "targets": [vars(target) | {"holds": target.holds, "off": target.off} for target in part.targets],
     }
 

@@ -27,6 +27,27 @@ class Stage:
     exit_codes: tuple = (0,)
 
 
+class Clock:
+    """Seconds that went into something, all in all. A block within a block counts once."""
+
+    def __init__(self):
+        self.seconds, self._depth, self._started = 0.0, 0, 0.0
+
+    def __enter__(self):
+        if self._depth == 0:
+            self._started = time.monotonic()
+        self._depth += 1
+
+    def __exit__(self, *_):
+        self._depth -= 1
+        if self._depth == 0:
+            self.seconds += time.monotonic() - self._started
+
+
+# What is made once and found again by the next run, such as dumps and installed peers; and what profiles take.
+PREPARING, PROFILING = Clock(), Clock()
+
+
 class Failed(Exception):
     """A stage that ended with an exit code it may not end with, and the end of what it complained of."""
 

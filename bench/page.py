@@ -5,11 +5,13 @@ In: what the run wrote as JSON. Out: files; nothing is measured here, so that a 
     python3 bench/page.py FIGURES.json
 """
 
+import html
 import json
 import pathlib
 import sys
 
 import plots
+import profile
 from section import significant
 
 ABOUT = """Stages of a section ran in turn; the figures are medians, ± is the distance of the quartiles. Figures of two machines, or of
@@ -17,6 +19,12 @@ two runs, are not to be compared: ratios within a run are. CPU seconds are those
 beside them on the same cores. Peak memory can't be told below that of the benchmark itself, some 20 MB. SQL Server is the
 stand-in of this repository, so a client's figures tell what the client costs, not how fast a server is. In the commands, ETL_
 variables name the private servers of the run. `make bench ARGS=--page` makes the same page on your machine.
+
+A bound that doesn't hold has a profile, of one more round than the measured ones: shares of perf's samples of what ran on the
+cores, each counted where it was and not for its callers. `etl` keeps its symbols; of programs that don't, such as Debian's
+Postgres, a function without a name is unknown. Where the kernel has interrupts off it isn't looked at: that time counts for what
+switches them on again, such as `_raw_spin_unlock_irqrestore` and `finish_task_switch`. Memory is what heaptrack saw allocated at
+the peak, touched or not.
 """
 
 
@@ -62,18 +70,47 @@ def section(part):
     if part["derived"]:
         lines += [*table(part["derived"]), ""]
     lines += [f"- {promise(target)}" for target in part["targets"]] + [f"- {note}" for note in part["notes"]]
+    lines += [line for each in part["profiles"] for line in profiled(each)]
     commands = [f"# {stage['name']}\n{stage['command']}" for stage in part["stages"] if stage["command"]]
     if commands:
         lines += ["", "<details><summary>commands, from the repository's root</summary>", "", "```", *commands, "```", "", "</details>"]
     return "\n".join(lines) + "\n"
 
 
+def code(name):
+    return f"`{name}`"
+
+
+def profiled(each):
+    """A profile with all of its rows, folded."""
+    tables = profile.tables(each)
+    if not tables:
+        return [f"- {profile.summary(each, code)}"]
+    of = "memory" if each["shows"] == "memory" else "time"
+    lines = ["", f"<details><summary>profile of {html.escape(each['stage'])}: {of}</summary>", ""]
+    for rows in tables:
+        lines += [*table([rows[0], *([code(cells[0]), *cells[1:]] for cells in rows[1:])]), ""]
+    return [*lines, "</details>"]
+
+
 def promises(parts):
-    """All of them, those that don't hold first."""
-    all_of_them = [(part["name"], target) for part in parts for target in part["targets"]]
-    missed = [f"- {name}: {promise(target)}" for name, target in all_of_them if not target["holds"]]
+    """How many hold, and those that don't with what the profile shows of their stages."""
+    all_of_them = [(part, target) for part in parts for target in part["targets"]]
+    missed = []
+    for part, target in all_of_them:
+        if not target["holds"]:
+            missed.append(f"- {part['name']}: {promise(target)}")
+            of_it = [each for each in part["profiles"] if each["stage"] in target["stages"] and each["shows"] == target["shows"]]
+            missed += [f"  - {profile.summary(each, code)}" for each in of_it]
     told = "All hold." if not missed else f"{len(missed)} of {len(all_of_them)} don't hold:"
     return ["## What was promised", "", f"{len(all_of_them)} bounds were looked at. {told}", "", *missed, ""]
+
+
+def took(result):
+    """Section by section."""
+    each = {name: spent["seconds"] / 60 for name, spent in result["took"].items()}
+    told = ", ".join(f"{name} {minutes:.1f}" for name, minutes in each.items())
+    return f"Minutes it took: {told}; {sum(each.values()):.0f} in all."
 
 
 def write(result, docs):
@@ -83,7 +120,7 @@ def write(result, docs):
     text = [
         "# Benchmarks", "",
         f"Of {about['date']}, by `{about['command']}`: {about['cores']} cores of {about['cpu']}, {about['memory']} of memory, "
-        f"load before {about['load_before']}. {versions}.", "", ABOUT, *promises(result["sections"]),
+        f"load before {about['load_before']}. {versions}.", "", took(result), "", ABOUT, *promises(result["sections"]),
     ]
     for part in result["sections"]:
         text.append(section(part))

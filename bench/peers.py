@@ -15,6 +15,7 @@ import servers
 ENVIRONMENT = servers.TARGET / "peers"
 PYTHON = ENVIRONMENT / "bin/python"
 PROBE_SECONDS = 900
+ASKED = {}
 
 
 class Missing(Exception):
@@ -51,7 +52,8 @@ def python(*packages):
 
 def _succeed(command, otherwise):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        with measure.PREPARING:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:
         raise Missing(f"{otherwise}: {error}") from error
     if done.returncode != 0:
@@ -102,16 +104,27 @@ def versions():
     return {name: version for name, version in known.items() if version}
 
 
+def _asked(command):
+    """What it says of its version. Once only, since pages are written after each section and Erlang takes seconds to start."""
+    if command not in ASKED:
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        if said.returncode != 0:
+            # It may come to be installed.
+            return said
+        ASKED[command] = said
+    return ASKED[command]
+
+
 def _version(package):
     """Of a package in the environment; empty where it isn't there."""
     ask = f"import importlib.metadata as known; print(known.version({package!r}))"
-    return subprocess.run([PYTHON, "-c", ask], capture_output=True, text=True, check=False).stdout.strip()
+    return _asked((PYTHON, "-c", ask)).stdout.strip() if PYTHON.exists() else ""
 
 
 def first_number(command):
     """The version in what a program says of itself; empty where it isn't there."""
     if not shutil.which(command[0]):
         return ""
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = _asked(tuple(command))
     words = (said.stdout + said.stderr).replace('"', " ").split()
     return next((word.removeprefix("v") for word in words if word.removeprefix("v")[:1].isdigit()), "")

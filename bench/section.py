@@ -1,17 +1,26 @@
 """What a section of the benchmark comes to: rows of figures, targets that hold or don't, and notes."""
 
 import dataclasses
+import textwrap
+
+import profile
+
+# Of running text on a terminal.
+WIDTH = 130
 
 
 @dataclasses.dataclass
 class Target:
-    """A bound that was promised: `measured` must be at least, or at most, `bound`."""
+    """A bound that was promised: `measured` must be at least, or at most, `bound`. `stages` are those whose profile would say
+    why it is missed, and `shows` what the profile is of (profile.py); there are none where no profile could tell."""
 
     text: str
     measured: float
     bound: float
     at_least: bool = True
     unit: str = ""
+    stages: list = dataclasses.field(default_factory=list)
+    shows: str = "command"
 
     @property
     def holds(self):
@@ -34,7 +43,7 @@ class Section:
 
     `unit` is what work is counted in; B for bytes. `more` has further columns: heading to a text for each stage by name.
     `derived` is a table of texts below that of the figures, headings first. Where `grows`, stages are called `name, size`
-    and plotted as time for each unit of work.
+    and plotted as time for each unit of work. `profiles` are those that profile.py has recorded.
     """
 
     name: str
@@ -47,6 +56,7 @@ class Section:
     more: dict = dataclasses.field(default_factory=dict)
     derived: list = dataclasses.field(default_factory=list)
     grows: bool = False
+    profiles: list = dataclasses.field(default_factory=list)
 
     @property
     def rate_unit(self):
@@ -76,7 +86,16 @@ def table(section):
         widths = [max(map(len, column)) for column in zip(*section.derived)]
         lines += ["", *("  ".join(f"{text:{width}}" for text, width in zip(row, widths)) for row in section.derived)]
     lines += [""] + [f"  {target.show()}" for target in section.targets] + [f"  {note}" for note in section.notes]
+    wrapped = textwrap.TextWrapper(WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    lines += [wrapped.fill(profile.summary(each)) for each in section.profiles]
     return "\n".join(lines) + "\n"
+
+
+def duration(took):
+    """Of a section, or of the run: how long, and what of it isn't part of every run."""
+    extra = {"preparing": "to prepare what later runs find", "profiling": "for profiles"}
+    told = [f"{took[kind]:.0f} s {what}" for kind, what in extra.items() if took[kind] >= 0.5]
+    return f"{took['seconds']:.0f} s" + (f", {' and '.join(told)} among them" if told else "")
 
 
 def significant(value):

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 
+import measure
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 RELEASE = TARGET / "release"
@@ -47,9 +49,13 @@ class Legacy:
 def legacy(scale, *tables):
     folder = FOLDER / "-".join(["legacy", str(scale), *tables])
     command = [RELEASE / "examples/legacy", folder, str(scale), *tables]
+    # The database is made when it isn't there yet.
+    making = contextlib.nullcontext() if folder.exists() else measure.PREPARING
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
     try:
-        yield Legacy(process)
+        with making:
+            source = Legacy(process)
+        yield source
     finally:
         process.stdin.close()
         process.wait()
@@ -69,20 +75,24 @@ def postgres():
 
 def dump(project, scale, *tables):
     """A dump of the sample at a scale, extracted once. The database that it came from goes."""
-    name = f"{project.name}-{scale}"
-    made = FOLDER / "dumps" / name
+    made = FOLDER / "dumps" / f"{project.name}-{scale}"
     if not made.exists():
-        unfinished = made.with_name(f"{name}.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.parent.mkdir(parents=True, exist_ok=True)
-        print(f"  making the dump {name}", file=sys.stderr)
-        with legacy(scale, *tables) as source:
-            command = [ETL, "extract", "--out", unfinished]
-            environment = {**os.environ, **source.environment}
-            subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        shutil.rmtree(FOLDER / "-".join(["legacy", str(scale), *tables]))
-        unfinished.rename(made)
+        with measure.PREPARING:
+            _make_dump(made, project, scale, tables)
     return made
+
+
+def _make_dump(made, project, scale, tables):
+    unfinished = made.with_name(f"{made.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    print(f"  making the dump {made.name}", file=sys.stderr)
+    with legacy(scale, *tables) as source:
+        command = [ETL, "extract", "--out", unfinished]
+        environment = {**os.environ, **source.environment}
+        subprocess.run(command, cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    shutil.rmtree(FOLDER / "-".join(["legacy", str(scale), *tables]))
+    unfinished.rename(made)
 
 
 def manifest_rows(dump_folder):

@@ -9,6 +9,7 @@ import subprocess
 
 import measure
 import peers
+import profile
 import servers
 from measure import Stage
 from section import Section, Target
@@ -101,7 +102,9 @@ def run(options):
             content, members = alone(measured)
             more["plain / compressed"][name] = f"{content / members:.2f}"
         more["MB/s per core"][name] = f"{size / measured.cpu / 1e6:.0f}"
+    of_bare = figures[READ].cpu / figures[BARE].cpu
+    target = Target("CPU to read blocks, of bare inflate", of_bare, OF_BARE_MAX, at_least=False, stages=[READ, BARE])
+    profiles = profile.of([target], stages, options)
     shutil.rmtree(FOLDER)
-    target = Target("CPU to read blocks, of bare inflate", figures[READ].cpu / figures[BARE].cpu, OF_BARE_MAX, at_least=False)
     title = f"codec: {size / 1e6:.0f} MB of {TABLE} at scale {options.load_scale}, as blocks of 1 MiB"
-    return [Section("codec", title, "B", list(figures.values()), BARE, [target], notes, more)]
+    return [Section("codec", title, "B", list(figures.values()), BARE, [target], notes, more, profiles=profiles)]

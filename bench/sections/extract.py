@@ -4,6 +4,7 @@ import json
 import shutil
 
 import measure
+import profile
 import servers
 from measure import Stage
 from section import Section, Target
@@ -27,11 +28,12 @@ def extract(source, client, *options):
 def run(options):
     with servers.legacy(options.scale) as source:
         speed = _speed(source, options)
-        rate = _rate(source)
+        rate = _rate(source, options)
     with servers.legacy(options.large_scale) as source:
         gentle = _gentleness(source, options)
     shutil.rmtree(OUT, ignore_errors=True)
     gentle.targets += rate.targets
+    gentle.profiles += rate.profiles
     return [speed, gentle]
 
 
@@ -46,33 +48,37 @@ def _speed(source, options):
 def _gentleness(source, options):
     """One run of each client over the large sample: memory, and the longest query by the server's record."""
     figures, targets, notes = [], [], []
-    for client in CLIENTS:
+    stages = {client: extract(source, client, "--jobs", "4") for client in CLIENTS}
+    for client, stage in stages.items():
         source.statistics()
-        stage = extract(source, client, "--jobs", "4")
         measured = measure.interleaved([stage], 1)[stage.name]
         _count_rows([measured])
         record = source.statistics()
         figures.append(measured)
-        targets.append(Target(f"peak memory, {client}", measured.memory, MEMORY_MAX, at_least=False, unit=" MB"))
-        longest = record["longest_seconds"]
-        targets.append(Target(f"longest query by the server's record, {client}", longest, LONGEST_QUERY, at_least=False, unit=" s"))
+        most = {"at_least": False, "stages": [stage.name]}
+        targets.append(Target(f"peak memory, {client}", measured.memory, MEMORY_MAX, unit=" MB", shows="memory", **most))
+        text = f"longest query by the server's record, {client}"
+        targets.append(Target(text, record["longest_seconds"], LONGEST_QUERY, unit=" s", shows="machine", **most))
         notes.append(f"{client}: {record['queries']:,} queries, {record['connections']} connections")
     title = f"extract, gently: the sample at scale {options.large_scale}, --jobs 4, default limits"
-    return Section("extract-gentle", title, "rows", figures, targets=targets, notes=notes)
+    profiles = profile.of(targets, stages.values(), options)
+    return Section("extract-gentle", title, "rows", figures, targets=targets, notes=notes, profiles=profiles)
 
 
-def _rate(source):
+def _rate(source, options):
     """The measured rate, from the first row to the last, beside the one asked for."""
     targets, figures = [], []
-    for client in CLIENTS:
-        stage = extract(source, client, "--jobs", "4", "--max-rows-per-second", str(RATE))
+    stages = {client: extract(source, client, "--jobs", "4", "--max-rows-per-second", str(RATE)) for client in CLIENTS}
+    for client, stage in stages.items():
         measured = measure.interleaved([stage], 1)[stage.name]
         report = json.loads(measured.said)
         rate = report["rows_read"] / report["seconds"]
         off = abs(rate / RATE - 1)
-        targets.append(Target(f"rate off --max-rows-per-second {RATE}, {client} ({rate:,.0f}/s)", off * 100, 5, at_least=False, unit=" %"))
+        text = f"rate off --max-rows-per-second {RATE}, {client} ({rate:,.0f}/s)"
+        targets.append(Target(text, off * 100, 5, at_least=False, unit=" %", stages=[stage.name], shows="machine"))
         figures.append(measured)
-    return Section("extract-rate", "extract, at a rate", "rows", figures, targets=targets)
+    profiles = profile.of(targets, stages.values(), options)
+    return Section("extract-rate", "extract, at a rate", "rows", figures, targets=targets, profiles=profiles)
 
 
 def _count_rows(figures):

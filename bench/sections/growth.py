@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 
 import measure
+import profile
 import servers
 from measure import Stage
 from section import Section, Target, significant
@@ -29,10 +30,14 @@ DISK = "on disk: the dump before the transform, the module's database without it
 MEMORY = "memory is that of etl's process, carried on by the line, as if --memory and the bounds of its queues didn't end it"
 
 
+def named(name, scale):
+    return f"{name}, scale {scale}"
+
+
 def grown(name, scale, stage, count, disk):
     """The figures of one size, and its bytes on disk. `count` gets its events from what the stage says."""
     measured = measure.interleaved([stage], 1)[stage.name]
-    measured.name, measured.work = f"{name}, scale {scale}", count(measured.said)
+    measured.name, measured.work = named(name, scale), count(measured.said)
     return measured, disk()
 
 
@@ -40,12 +45,16 @@ def folder_bytes(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def transforming(scale):
+    """Dump to events with nothing behind them."""
+    return Stage(named("transform", scale), transform.throughput(transform.dump(scale), THREADS), 1)
+
+
 def transforms(scales):
-    """Dump to events with nothing behind them; on disk is the dump."""
+    """On disk is the dump."""
     for scale in scales:
-        dump = transform.dump(scale)
-        stage = Stage("transform", transform.throughput(dump, THREADS), 1)
-        yield grown("transform", scale, stage, lambda said: int(said.split()[0]), lambda: folder_bytes(dump))
+        disk = lambda: folder_bytes(transform.dump(scale))
+        yield grown("transform", scale, transforming(scale), lambda said: int(said.split()[0]), disk)
 
 
 def loads(scales):
@@ -108,13 +117,15 @@ def run(options):
         "wall µs each": {measured.name: significant(measured.wall / measured.work * 1e6) for measured, _ in each},
         "disk MB": {measured.name: f"{disk / 1e6:.0f}" for measured, disk in each},
     }
-    targets, derived, notes = [], [], [DISK]
+    targets, derived, notes, ends = [], [], [DISK], [options.growth[-1], options.growth[0]]
     if not options.quick:
         (less, _), (most, _) = groups[0][0], groups[0][-1]
         text = f"memory of {most.name}, of that at {less.name.split(', ')[1]}"
-        targets.append(Target(text, most.memory / less.memory, MEMORY_GROWTH_MAX, at_least=False))
+        looked_at = {"stages": [most.name, less.name], "shows": "memory"}
+        targets.append(Target(text, most.memory / less.memory, MEMORY_GROWTH_MAX, at_least=False, **looked_at))
         derived = [DERIVED, *(at_five_hundred_million(sizes) for sizes in groups)]
         notes += [NOT_RUN, MEMORY]
     title = f"growth: the transform on {THREADS} threads, messages into one module's database, the sample's events into one quorum queue"
+    profiles = profile.of(targets, map(transforming, ends), options)
     figures = [measured for measured, _ in each]
-    return [Section("growth", title, "events", figures, "", targets, notes, more, derived, grows=True)]
+    return [Section("growth", title, "events", figures, "", targets, notes, more, derived, True, profiles)]

@@ -44,6 +44,7 @@ def run(options):
         events = int(said.split()[0].replace(",", ""))
         command = as_text(f"{as_text(events_of(dump, stream))} | {CHECKER}", transform.JOB)
         figures.append(Figures(" ".join(stream), events, wall, float("nan"), float("nan"), 0, 1, command=command))
+    # No stages: a profile tells where time goes, and not why a stream is another one.
     targets = [Target("different streams among the configurations", len(set(found)), 1, at_least=False)]
     title = f"order: `etl events` at scale {options.transform_scale} through scripts/check-order (most of the time is the checker's)"
     return [Section("order", title, "events", figures, targets=targets, notes=[found[0]])]

@@ -13,6 +13,7 @@ import urllib.parse
 
 import measure
 import peers
+import profile
 import servers
 from measure import Stage
 from section import Section, Target, significant
@@ -92,13 +93,14 @@ def run(options):
             (CONNECTORX, lambda: by_python(source, CONNECTORX, "by_connectorx.py", query, "connectorx"), whole),
         ], notes)
         figures = measure.interleaved([*bare, *ours, *others], options.rounds)
+        for name, measured in figures.items():
+            measured.work = json.loads(measured.said)["rows_read"] if name in [stage.name for stage in ours] else int(measured.said)
+        targets, mine = [], ours[0].name
+        if BEST in figures:
+            of_best = figures[mine].cpu_each / figures[BEST].cpu_each
+            targets.append(Target("CPU per row of extract, of that of mssql-python", of_best, 1, at_least=False, stages=[mine]))
+        profiles = profile.of(targets, ours, options)
     clear()
-    for name, measured in figures.items():
-        measured.work = json.loads(measured.said)["rows_read"] if name in [stage.name for stage in ours] else int(measured.said)
-    targets = []
-    if BEST in figures:
-        of_best = figures[ours[0].name].cpu_each / figures[BEST].cpu_each
-        targets.append(Target("CPU per row of extract, of that of mssql-python", of_best, 1, at_least=False))
     more = {"CPU ns a row": {name: significant(measured.cpu_each * 1e9) for name, measured in figures.items()}}
     title = f"peers: {TABLE} at scale {options.peers_scale}, {rows:,} rows over one connection to a compressed file"
-    return [Section("peers", title, "rows", list(figures.values()), bare[0].name, targets, notes, more)]
+    return [Section("peers", title, "rows", list(figures.values()), bare[0].name, targets, notes, more, profiles=profiles)]

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import measure
+import profile
 import servers
 from measure import Stage
 from section import Section, Target
@@ -89,17 +90,18 @@ def run(options):
             seed(url, MODULES[:1], dump), seed(url, MODULES[:2], dump), seed(url, MODULES, dump),
         ]
         figures = measure.interleaved(stages, options.rounds)
+        for count, name in [(1, stages[1].name), (2, stages[2].name), (4, stages[3].name)]:
+            figures[name].work = rows * count
+        plain, one, _, four = figures.values()
+        targets = [
+            Target("one module, of psql \\copy", one.rate / plain.rate, PSQL_MIN, stages=[one.name, plain.name], shows="machine"),
+            Target("four modules, of one", four.rate / one.rate, FOUR_MIN, stages=[four.name, one.name], shows="machine"),
+        ]
+        profiles = profile.of(targets, stages, options)
         handlers = by_handler(url, options)
     FILE.unlink()
-    for count, name in [(1, stages[1].name), (2, stages[2].name), (4, stages[3].name)]:
-        figures[name].work = rows * count
-    plain, one, _, four = figures.values()
-    targets = [
-        Target("one module, of psql \\copy", one.rate / plain.rate, PSQL_MIN),
-        Target("four modules, of one", four.rate / one.rate, FOUR_MIN),
-    ]
     title = f"postgres: {rows:,} message events at scale {options.load_scale} into tables of modules, two threads; the server runs beside it"
-    return [Section("postgres", title, "rows", list(figures.values()), plain.name, targets), handlers]
+    return [Section("postgres", title, "rows", list(figures.values()), plain.name, targets, profiles=profiles), handlers]
 
 
 def by_handler(url, options):

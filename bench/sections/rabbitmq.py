@@ -12,12 +12,14 @@ import subprocess
 import sys
 
 import measure
+import profile
 import servers
-from measure import Figures
+from measure import Figures, Stage
 from section import Section, Target
 
 WINDOW, CHANNELS = 2000, 4
 OF_BARE_MIN = 0.9
+OURS = "etl seed"
 PROJECT = servers.FOLDER / "rabbitmq-project"
 BARE = servers.RELEASE / "examples/bare_publish"
 SETTINGS = '\n[targets.broker]\nurl = "${ETL_BROKER_URL}"\npassword = "${ETL_BROKER_PASSWORD}"\n'
@@ -63,17 +65,38 @@ def make_project():
         settings.write(SETTINGS)
 
 
+def seeding(bare, seed):
+    """Into an empty virtual host."""
+    def prepare():
+        bare.order("host ours")
+        etl(bare.port, "topology", "--to", "broker", "--apply")
+
+    return Stage(OURS, [servers.ETL, *seed], 1, prepare, environment(bare.port, "ours"), PROJECT, (0, 1))
+
+
+def compared(ours, plain, messages, seed, publish):
+    """The figures of both, from the seconds of their rounds."""
+    unknown = float("nan")
+    return [
+        Figures(name, messages, statistics.median(walls), unknown, unknown, measure.spread(walls), len(walls), command=command)
+        for name, walls, command in [
+            ("bare loop with the same client", plain, f"echo {publish} | {BARE}"),
+            (OURS, ours, measure.as_text([servers.ETL, *seed], PROJECT)),
+        ]
+    ]
+
+
 def run(options):
     dump = servers.dump(servers.SAMPLE, options.rabbit_scale)
     make_project()
     bare = Bare()
     seed = ["seed", "--from", dump, "--to", "broker", "--if-exists", "replace", "--json"]
+    stage = seeding(bare, seed)
     ours, plain, messages, size = [], [], 0, 0
     try:
         for number in range(options.rounds):
             measure.tell(f"  round {number + 1} of {options.rounds}: rabbitmq")
-            bare.order("host ours")
-            etl(bare.port, "topology", "--to", "broker", "--apply")
+            stage.prepare()
             report = json.loads(etl(bare.port, *seed))["modules"][0]
             if not messages:
                 messages = report["taken"]
@@ -82,17 +105,13 @@ def run(options):
             bare.order("host bare")
             publish = f"publish bare {messages} {size} {WINDOW} {CHANNELS}"
             plain.append(float(bare.order(publish)))
+        figures = compared(ours, plain, messages, seed, publish)
+        # What the bound is about is wall time, most of which is the broker's.
+        of_bare = figures[1].rate / figures[0].rate
+        target = Target("etl seed, of the bare loop", of_bare, OF_BARE_MIN, stages=[OURS], shows="machine")
+        profiles = profile.of([target], [stage], options)
     finally:
         bare.end()
     measure.tell("")
-    unknown = float("nan")
-    figures = [
-        Figures(name, messages, statistics.median(walls), unknown, unknown, measure.spread(walls), len(walls), command=command)
-        for name, walls, command in [
-            ("bare loop with the same client", plain, f"echo {publish} | {BARE}"),
-            ("etl seed", ours, measure.as_text([servers.ETL, *seed], PROJECT)),
-        ]
-    ]
-    target = Target("etl seed, of the bare loop", figures[1].rate / figures[0].rate, OF_BARE_MIN)
     title = f"rabbitmq: {messages:,} messages of {size} bytes to a quorum queue, window {WINDOW}, {CHANNELS} channels"
-    return [Section("rabbitmq", title, "messages", figures, figures[0].name, [target])]
+    return [Section("rabbitmq", title, "messages", figures, figures[0].name, [target], profiles=profiles)]

@@ -4,6 +4,7 @@ The job is fixtures/transform_job: messages with a lookup, reads, flirts, member
 """
 
 import measure
+import profile
 import servers
 from measure import Stage
 from section import Section, Target
@@ -33,10 +34,11 @@ def run(options):
     events = int(figures["events, 1 thread"].said.split()[0])
     for measured in figures.values():
         measured.work = events
-    two = figures["events, 2 threads"]
+    two, most = figures["events, 2 threads"], max(figures.values(), key=lambda row: row.memory)
     targets = [
-        Target("M events/s on two threads", two.rate / 1e6, EVENTS_MIN),
-        Target("peak memory, all stages", max(row.memory for row in figures.values()), MEMORY_MAX, at_least=False, unit=" MB"),
+        Target("M events/s on two threads", two.rate / 1e6, EVENTS_MIN, stages=[two.name]),
+        Target("peak memory, all stages", most.memory, MEMORY_MAX, at_least=False, unit=" MB", stages=[most.name], shows="memory"),
     ]
+    profiles = profile.of(targets, stages, options)
     title = f"transform: rows of {', '.join(TABLES)} at scale {scale} to {events:,} events in one order"
-    return [Section("transform", title, "events", list(figures.values()), stages[0].name, targets)]
+    return [Section("transform", title, "events", list(figures.values()), stages[0].name, targets, profiles=profiles)]
