@@ -195,6 +195,25 @@ fn columns_and_parameters_are_called_as_the_module_likes() {
     }
 }
 
+/// The function of one event ends in the name of another: `on_person_sent` in `on_sent`.
+#[test]
+fn an_error_names_the_script_of_its_own_event() {
+    let server = Server::start("handlers_ends");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog("message Sent { int32 n = 1; } message PersonSent { int32 n = 1; }");
+    std::fs::write(folder.path().join("sent.sql"), "SELECT n FROM sent;\nSELECT 1;\nSELECT 2").unwrap();
+    let again = "SELECT n FROM person_sent;\nSELECT n / 0 FROM person_sent WHERE n <> 0;\nINSERT INTO t (n) SELECT n FROM person_sent";
+    std::fs::write(folder.path().join("person_sent.sql"), again).unwrap();
+    let toml = "name = \"m\"\n[on.Sent]\nsql = \"sent.sql\"\n[on.PersonSent]\nsql = \"person_sent.sql\"";
+    let module = module(folder.path(), &catalog, toml, "CREATE TABLE t (n integer)", "").unwrap();
+    let mut stream = Stream::new(&catalog);
+    stream.json("Sent", "{\"n\":0}").json("PersonSent", "{\"n\":0}");
+    let mut sink = server.open(&module, &catalog).unwrap();
+    server.query("m", "ALTER TABLE t RENAME n TO other");
+    let error = sink.write(&stream.batches(2)[0]).and_then(|()| sink.finish()).unwrap_err().to_string();
+    assert!(error.contains("running ") && error.contains("/person_sent.sql:3: ERROR 42703"), "{error}");
+}
+
 #[test]
 fn handlers_are_checked_before_the_load() {
     let server = Server::start("handlers_checked");
