@@ -195,6 +195,32 @@ fn columns_and_parameters_are_called_as_the_module_likes() {
     }
 }
 
+/// Where a database still takes backslashes in any text, and in statements that hold others.
+#[test]
+fn scripts_mean_the_same_whatever_the_database_says_of_quotes() {
+    let server = Server::start("handlers_quotes");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog("message A { int32 n = 1; }");
+    let script = r"INSERT INTO t SELECT n, 'a\' FROM a; INSERT INTO t SELECT n, E'it''s \'; b' FROM a;
+        CREATE OR REPLACE FUNCTION one() RETURNS integer BEGIN ATOMIC SELECT 0; SELECT CASE WHEN true THEN 1 END; END;
+        CREATE OR REPLACE RULE twice AS ON INSERT TO a$b$ DO INSTEAD (
+            INSERT INTO t VALUES (new.n, 'c;'); INSERT INTO t VALUES (new.n, $c$;$c$));
+        INSERT INTO a$b$ SELECT n + one() FROM a";
+    std::fs::write(folder.path().join("a.sql"), script).unwrap();
+    let schema = "CREATE TABLE t (n integer, body text); CREATE TABLE a$b$ (n integer);
+        CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 0'";
+    let module = module(folder.path(), &catalog, "name = \"m\"\n[on.A]\nsql = \"a.sql\"", schema, "").unwrap();
+    server.query_database("postgres", &format!("CREATE DATABASE \"{}\"", server.database("m")));
+    let set = format!("ALTER DATABASE \"{}\" SET standard_conforming_strings = off", server.database("m"));
+    server.query_database("postgres", &set);
+    let mut stream = Stream::new(&catalog);
+    stream.json("A", "{\"n\":1}");
+    let report = server.load(&module, &catalog, &stream.batches(1)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((report.taken, report.rejected), (1, 0));
+    let rows = server.query("m", "SELECT n, body FROM t ORDER BY body COLLATE \"C\"");
+    assert_eq!(rows, ["2|;", r"1|a\", "2|c;", "1|it's '; b"]);
+}
+
 /// The function of one event ends in the name of another: `on_person_sent` in `on_sent`.
 #[test]
 fn an_error_names_the_script_of_its_own_event() {
