@@ -11,6 +11,7 @@ mod faults;
 mod handlers;
 mod json_lines;
 mod plans;
+mod queued;
 mod rabbitmq;
 mod rejecting;
 mod replacing;
