@@ -1,4 +1,4 @@
-//! What differs for a database that a queue feeds: its commits are acknowledged, so they must last.
+//! What differs for a database that a queue feeds: its commits are acknowledged, and others stand by to take it over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,4 +56,24 @@ fn commits_that_are_acknowledged_wait_for_the_disk_whatever_the_database_says() 
     }
     let waits = queued.server.query("m", "SELECT waits FROM a ORDER BY n");
     assert_eq!(waits, ["on", "off", "remote_apply"], "the queue's commits wait, and what is stricter stays");
+}
+
+/// One that was cut off from its broker may still be busy with a long commit when another takes its queue over.
+#[test]
+fn a_consumer_that_takes_over_waits_for_the_one_before_it() {
+    let queued = Queued::new("queued_over", "CREATE TABLE a (n integer)");
+    let before = queued.open(Origin::Queue, Duration::ZERO).unwrap();
+    let refused = queued.open(Origin::Queue, Duration::ZERO).err().expect("nothing is waited out").to_string();
+    assert!(refused.contains("another loader is at work on it (server process "), "{refused}");
+    // Two loaders of a dump are a mistake, so there nothing is waited for.
+    let refused = queued.open(Origin::Dump, Duration::from_secs(600)).err().expect("it is in use").to_string();
+    assert!(refused.contains("another loader is at work on it (server process "), "{refused}");
+    std::thread::scope(|scope| {
+        let over = scope.spawn(|| queued.open(Origin::Queue, Duration::from_secs(600)).map(drop));
+        // Longer than a killed loader's session is waited for in any case.
+        std::thread::sleep(Duration::from_secs(7));
+        assert!(!over.is_finished(), "{:?}", over.join().unwrap());
+        drop(before);
+        over.join().unwrap().unwrap();
+    });
 }

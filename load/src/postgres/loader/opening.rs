@@ -44,10 +44,22 @@ pub(super) fn open(
     loop {
         match try_to_open(target, module, catalog, stream, options) {
             Err(error) if target.has_answered() => {
+                let error = awaited(error, options.origin);
                 patience.wait(&module.name, error, options.retry_time_max, options.stop)?;
             }
             opened => return opened,
         }
+    }
+}
+
+/// Two loaders of a dump are a mistake. Of a queue's consumers, one may take over while another that the broker has given
+/// up is still in the middle of a long commit.
+fn awaited(error: LoadError, origin: Origin) -> LoadError {
+    match error {
+        LoadError::Busy { database, process, .. } if origin == Origin::Queue => {
+            LoadError::Busy { database, process, may_pass: true }
+        }
+        other => other,
     }
 }
 
