@@ -93,6 +93,16 @@ pub enum LoadError {
         /// Whether trying again later may help.
         may_pass: bool,
     },
+    /// The run was stopped while something was waited for. What was committed stays.
+    #[error("{who}: {problem}; {help}")]
+    Stopped {
+        /// Who waited, or where.
+        who: String,
+        /// What for.
+        problem: String,
+        /// How to go on.
+        help: String,
+    },
     /// More events were rejected than the options allow. `place` lists them.
     #[error(
         "{sink}: {rejected} events rejected, {allowed} allowed; the last: {last}; look into {place}, then repair \

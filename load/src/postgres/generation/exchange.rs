@@ -1,7 +1,7 @@
 //! The exchange itself: waits for a moment at which no reader is in the middle of the tables, and says who is.
 //!
 //! In: renames that make a generation live. Out: all of them done in one transaction; or none, and an error that says who
-//! was in the way and what is left to do. A raised stop flag ends the waiting.
+//! was in the way and what is left to do. A raised stop flag ends the waiting, as [`LoadError::Stopped`].
 
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -52,12 +52,9 @@ pub(super) fn exchange(
     loop {
         let Some(blocked) = attempt(connection, coming, renames, &time)? else { return Ok(()) };
         let (database, Told { so_far, again }) = (connection.database(), told);
-        let given_up = |problem: String| {
-            let help = format!("let it end (see pg_stat_activity), then {again}");
-            Err(refused(database, problem, help))
-        };
+        let help = format!("let it end (see pg_stat_activity), then {again}");
         if begun.elapsed() > waiting.time_max {
-            return given_up(format!("{so_far}, because {blocked}"));
+            return Err(refused(database, format!("{so_far}, because {blocked}"), help));
         }
         if !warned {
             let seconds = waiting.time_max.as_secs();
@@ -67,7 +64,8 @@ pub(super) fn exchange(
             warned = true;
         }
         if !patience::pause(PAUSE, waiting.stop) {
-            return given_up(format!("{so_far}, because the run was stopped while {blocked}"));
+            let problem = format!("{so_far}, because the run was stopped while {blocked}");
+            return Err(LoadError::Stopped { who: format!("database `{database}`"), problem, help });
         }
     }
 }
