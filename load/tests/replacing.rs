@@ -183,6 +183,15 @@ fn an_exchange_says_who_is_in_the_way_and_ends_when_the_run_is_stopped() {
     says(&load(2, Duration::ZERO).unwrap_err().to_string(), "", &reader);
     reader.end();
     load(2, LONG).unwrap();
+    // Tables that were live before are dropped by the next exchange, so whoever reads them is in its way as well.
+    let older = Reader::begin(&server, "etl_previous.a");
+    let said = load(3, Duration::ZERO).unwrap_err().to_string();
+    assert!(said.contains(&format!("began before the new rows were there (server process {})", older.pid)), "{said}");
+    older.end();
+    let reader = Reader::begin(&server, "etl_previous.a");
+    says(&load(3, Duration::ZERO).unwrap_err().to_string(), "", &reader);
+    reader.end();
+    load(3, LONG).unwrap();
     // A second rollback of what is rolled back would undo it, so nobody is told to repeat all of it.
     let reader = Reader::begin(&server, "a");
     let roll_back = |time_max| roll_back(&server.target(), &database, time_max, &STOP);
@@ -194,7 +203,7 @@ fn an_exchange_says_who_is_in_the_way_and_ends_when_the_run_is_stopped() {
     assert!(said.contains("roll back this module alone (--module)") && !said.contains("again: only"), "{said}");
     reader.end();
     STOP.store(false, Ordering::Relaxed);
-    assert_eq!(roll_back(LONG).unwrap().position, 1_000);
+    assert_eq!(roll_back(LONG).unwrap().position, 2_000);
 }
 
 /// What a rollback says is what happened, also when the connection breaks between the exchange and the last answer.
