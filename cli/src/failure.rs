@@ -5,8 +5,6 @@ use std::io;
 
 use etl_load::LoadError;
 
-use crate::interrupt;
-
 /// What the process ends with; `main` turns it into the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -63,6 +61,10 @@ pub(crate) fn report(error: anyhow::Error) -> Outcome {
     if is_broken_pipe(&error) {
         return Outcome::Done;
     }
+    if let Some(stopped) = error.chain().find_map(|cause| cause.downcast_ref()).filter(|error| was_stopped(error)) {
+        eprintln!("interrupted: {stopped}");
+        return Outcome::Interrupted;
+    }
     if is_interrupted(&error) {
         eprintln!("interrupted; run the same command again to go on from here");
         return Outcome::Interrupted;
@@ -82,12 +84,12 @@ pub(crate) fn report(error: anyhow::Error) -> Outcome {
 
 /// Whether the run ended because the user asked it to, and for no other reason.
 fn is_interrupted(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<Interrupted>() || cause.downcast_ref().is_some_and(was_stopped))
+    error.chain().any(|cause| cause.is::<Interrupted>())
 }
 
-/// Whether a sink gave up waiting for its broker because the user asked to stop.
+/// Whether something was waited for, and no more because the user asked to stop.
 pub(crate) fn was_stopped(error: &LoadError) -> bool {
-    interrupt::requested() && matches!(error, LoadError::Broker { doing, may_pass: false, .. } if doing == "waiting")
+    matches!(error, LoadError::Stopped { .. })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -100,8 +102,16 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt;
     use anyhow::{Context, anyhow};
     use std::sync::atomic::Ordering;
+
+    #[test]
+    fn what_was_waited_for_when_the_user_stopped_is_no_failure() {
+        let text = |text: &str| text.to_string();
+        let stopped = LoadError::Stopped { who: text("chat"), problem: text("stopped"), help: text("run it again") };
+        assert_eq!(report(Err::<(), _>(stopped).context("seed").unwrap_err()), Outcome::Interrupted);
+    }
 
     #[test]
     fn only_what_the_interrupt_ended_counts_as_interrupted() {

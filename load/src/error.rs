@@ -52,6 +52,19 @@ pub enum LoadError {
         /// What to do.
         help: String,
     },
+    /// Another loader is at work on a database.
+    #[error(
+        "database `{database}`: another loader is at work on it (server process {process}); wait for it, or end it \
+         with pg_terminate_backend"
+    )]
+    Busy {
+        /// The database.
+        database: String,
+        /// The other's server process.
+        process: String,
+        /// Whether it is waited for: of a queue's consumers one takes over where another may not have ended yet.
+        may_pass: bool,
+    },
     /// The server refused a statement, or the connection broke while it ran.
     #[error("database `{database}`, {doing}: {problem}; {help}")]
     Postgres {
@@ -79,6 +92,16 @@ pub enum LoadError {
         help: String,
         /// Whether trying again later may help.
         may_pass: bool,
+    },
+    /// The run was stopped while something was waited for. What was committed stays.
+    #[error("{who}: {problem}; {help}")]
+    Stopped {
+        /// Who waited, or where.
+        who: String,
+        /// What for.
+        problem: String,
+        /// How to go on.
+        help: String,
     },
     /// More events were rejected than the options allow. `place` lists them.
     #[error(
@@ -139,7 +162,9 @@ impl LoadError {
     /// something (disk, memory, connections), or somebody else's lock or transaction was in the way.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            LoadError::Connect { may_pass, .. } | LoadError::Broker { may_pass, .. } => *may_pass,
+            LoadError::Connect { may_pass, .. }
+            | LoadError::Broker { may_pass, .. }
+            | LoadError::Busy { may_pass, .. } => *may_pass,
             LoadError::Postgres { error, .. } => postgres::may_pass(error),
             _ => false,
         }

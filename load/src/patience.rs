@@ -1,7 +1,7 @@
 //! Waiting out faults that may pass: a server that restarts, a connection that breaks, a full disk, a lock.
 //!
-//! In: an error. Out: a pause, longer each time, or the error, when waiting can't help, the time allowed since something
-//! last got through is used up, or the run is stopped.
+//! In: an error. Out: a pause, longer each time, or the error, when waiting can't help or the time allowed since something
+//! last got through is used up. A run that is stopped meanwhile ends with [`LoadError::Stopped`], which tells the error.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -46,7 +46,9 @@ impl Patience {
         }
         tracing::warn!("{sink}: {error}; trying again in {:.1} s", self.pause.as_secs_f64());
         if !pause(self.pause, stop) {
-            return Err(error);
+            let problem = format!("the run was stopped while this was waited out: {error}");
+            let help = "run the same command again".to_string();
+            return Err(LoadError::Stopped { who: sink.to_string(), problem, help });
         }
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         Ok(())

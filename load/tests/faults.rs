@@ -117,8 +117,7 @@ fn a_lock_is_waited_for_and_given_up_on_with_what_to_do() {
     let mut impatient = open(Duration::from_millis(500));
     std::thread::scope(|scope| {
         scope.spawn(|| hold(3.0));
-        while case.server.query("shaken", "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") == ["0"] {
-        }
+        case.server.wait_for_any("shaken", "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'");
         let begun = Instant::now();
         let error = write_all(&mut impatient, &case.stream.batches(EVENTS)).unwrap_err().to_string();
         assert!(error.contains("somebody holds a lock"), "{error}");
@@ -128,8 +127,7 @@ fn a_lock_is_waited_for_and_given_up_on_with_what_to_do() {
     let mut patient = open(Duration::from_secs(60));
     std::thread::scope(|scope| {
         scope.spawn(|| hold(1.0));
-        while case.server.query("shaken", "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") == ["0"] {
-        }
+        case.server.wait_for_any("shaken", "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'");
         write_all(&mut patient, &case.stream.batches(EVENTS)).unwrap();
         assert!(patient.finish().unwrap().complete);
     });

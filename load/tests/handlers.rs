@@ -137,6 +137,109 @@ fn an_event_that_a_handler_cannot_take_is_found_and_left_out() {
     assert_eq!(server.query("m", "SELECT count(*) FROM t"), ["98"]);
 }
 
+/// All names in what the loader writes for the server, as columns and parameters of a module: none may be taken for the
+/// loader's own, which would leave rows out in silence.
+#[test]
+fn columns_and_parameters_are_called_as_the_module_likes() {
+    const NAMES: [&str; 19] = [
+        "stage",
+        "stages",
+        "place",
+        "places",
+        "step",
+        "calls",
+        "plans_last",
+        "etl_event",
+        "etl_walk",
+        "at",
+        "kind",
+        "e",
+        "found",
+        "outdated",
+        "etl_plans_due",
+        "etl_stage_now",
+        "walk",
+        "events",
+        "n",
+    ];
+    let server = Server::start("handlers_names");
+    let folder = tempfile::tempdir().unwrap();
+    let list = |one: &dyn Fn(usize, &str) -> String, between: &str| {
+        NAMES.iter().enumerate().map(|(index, name)| one(index, name)).collect::<Vec<_>>().join(between)
+    };
+    let values = list(&|index, _| format!("${}", index + 1), ", ");
+    for (module_name, kind, field, quote) in [("numbers", "integer", "int32", ""), ("texts", "text", "string", "\"")] {
+        let fields = list(&|index, name| format!("{field} {name} = {};", index + 1), " ");
+        let catalog = catalog(&format!("message Copied {{ {fields} }} message Called {{ {fields} }}"));
+        let columns = list(&|_, name| format!("\"{name}\" {kind}"), ", ");
+        let schema = format!(
+            "CREATE TABLE etl_walk ({columns}); CREATE TABLE stage ({columns});
+             CREATE FUNCTION e({columns}) RETURNS void LANGUAGE sql AS $$ INSERT INTO stage VALUES ({values}) $$"
+        );
+        let toml = "order = \"strict\"\n[on.Copied]\ncopy = \"etl_walk\"\n[on.Called]\ncall = \"e\"\n";
+        let toml = format!("name = \"{module_name}\"\n{toml}");
+        let module = module(folder.path(), &catalog, &toml, &schema, "").unwrap();
+        let mut stream = Stream::new(&catalog);
+        for n in 0..100 {
+            for event_type in ["Copied", "Called"] {
+                let json = list(&|_, name| format!("\"{name}\":{quote}{n}{quote}"), ",");
+                stream.json(event_type, &format!("{{{json}}}"));
+            }
+        }
+        let report = server.load(&module, &catalog, &stream.batches(90)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((report.taken, report.rejected), (200, 0));
+        for table in ["etl_walk", "stage"] {
+            let sums = format!("SELECT count(*), sum(stage::integer), sum(n::integer) FROM {table}");
+            assert_eq!(server.query(module_name, &sums), ["100|4950|4950"], "{table}");
+        }
+    }
+}
+
+/// Where a database still takes backslashes in any text, and in statements that hold others.
+#[test]
+fn scripts_mean_the_same_whatever_the_database_says_of_quotes() {
+    let server = Server::start("handlers_quotes");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog("message A { int32 n = 1; }");
+    let script = r"INSERT INTO t SELECT n, 'a\' FROM a; INSERT INTO t SELECT n, E'it''s \'; b' FROM a;
+        CREATE OR REPLACE FUNCTION one() RETURNS integer BEGIN ATOMIC SELECT 0; SELECT CASE WHEN true THEN 1 END; END;
+        CREATE OR REPLACE RULE twice AS ON INSERT TO a$b$ DO INSTEAD (
+            INSERT INTO t VALUES (new.n, 'c;'); INSERT INTO t VALUES (new.n, $c$;$c$));
+        INSERT INTO a$b$ SELECT n + one() FROM a";
+    std::fs::write(folder.path().join("a.sql"), script).unwrap();
+    let schema = "CREATE TABLE t (n integer, body text); CREATE TABLE a$b$ (n integer);
+        CREATE FUNCTION one() RETURNS integer LANGUAGE sql AS 'SELECT 0'";
+    let module = module(folder.path(), &catalog, "name = \"m\"\n[on.A]\nsql = \"a.sql\"", schema, "").unwrap();
+    server.query_database("postgres", &format!("CREATE DATABASE \"{}\"", server.database("m")));
+    let set = format!("ALTER DATABASE \"{}\" SET standard_conforming_strings = off", server.database("m"));
+    server.query_database("postgres", &set);
+    let mut stream = Stream::new(&catalog);
+    stream.json("A", "{\"n\":1}");
+    let report = server.load(&module, &catalog, &stream.batches(1)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((report.taken, report.rejected), (1, 0));
+    let rows = server.query("m", "SELECT n, body FROM t ORDER BY body COLLATE \"C\"");
+    assert_eq!(rows, ["2|;", r"1|a\", "2|c;", "1|it's '; b"]);
+}
+
+/// The function of one event ends in the name of another: `on_person_sent` in `on_sent`.
+#[test]
+fn an_error_names_the_script_of_its_own_event() {
+    let server = Server::start("handlers_ends");
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = catalog("message Sent { int32 n = 1; } message PersonSent { int32 n = 1; }");
+    std::fs::write(folder.path().join("sent.sql"), "SELECT n FROM sent;\nSELECT 1;\nSELECT 2").unwrap();
+    let again = "SELECT n FROM person_sent;\nSELECT n / 0 FROM person_sent WHERE n <> 0;\nINSERT INTO t (n) SELECT n FROM person_sent";
+    std::fs::write(folder.path().join("person_sent.sql"), again).unwrap();
+    let toml = "name = \"m\"\n[on.Sent]\nsql = \"sent.sql\"\n[on.PersonSent]\nsql = \"person_sent.sql\"";
+    let module = module(folder.path(), &catalog, toml, "CREATE TABLE t (n integer)", "").unwrap();
+    let mut stream = Stream::new(&catalog);
+    stream.json("Sent", "{\"n\":0}").json("PersonSent", "{\"n\":0}");
+    let mut sink = server.open(&module, &catalog).unwrap();
+    server.query("m", "ALTER TABLE t RENAME n TO other");
+    let error = sink.write(&stream.batches(2)[0]).and_then(|()| sink.finish()).unwrap_err().to_string();
+    assert!(error.contains("running ") && error.contains("/person_sent.sql:3: ERROR 42703"), "{error}");
+}
+
 #[test]
 fn handlers_are_checked_before_the_load() {
     let server = Server::start("handlers_checked");
@@ -169,6 +272,13 @@ fn handlers_are_checked_before_the_load() {
           |       ^^^^^^^^^^
           = call the table otherwise"#]]
     .assert_eq(&opened("[on.Seen]\nsql = \"sent.sql\"\n", "SELECT 1"));
+    let schema = "CREATE TABLE etl_staged_0 (n integer)";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("sent.sql"), "INSERT INTO etl_staged_0 SELECT 1").unwrap();
+    let hidden =
+        module(folder.path(), &catalog, "name = \"m\"\n[on.Blocked]\nsql = \"sent.sql\"\n", schema, "").unwrap();
+    let said = server.open(&hidden, &catalog).err().expect("it is hidden").to_string();
+    assert!(said.contains("the staged events are called `etl_staged_0`, and so is a table of the module"), "{said}");
     expect![[r#"
         m/module.toml:3:8: m/schema.sql makes no function `note_blockd`
           |

@@ -12,6 +12,7 @@ mod handlers;
 mod json_lines;
 mod key_order;
 mod plans;
+mod queued;
 mod rabbitmq;
 mod rejecting;
 mod replacing;

@@ -77,7 +77,7 @@ fn readers_never_see_half_a_load_and_no_query_fails() {
     assert_eq!(server.query_database("postgres", &server.existing("m")), ["0"]);
 }
 
-/// Tells the readers to end.
+/// Tells other threads to end.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -116,13 +116,13 @@ struct Reader {
 }
 
 impl Reader {
-    /// In the middle of table `a`.
-    fn begin(server: &Server) -> Reader {
+    /// In the middle of a table.
+    fn begin(server: &Server, table: &str) -> Reader {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let url = format!("{}/{}", server.target(), server.database("m"));
         let (client, connection) = runtime.block_on(tokio_postgres::connect(&url, NoTls)).unwrap();
         runtime.spawn(connection);
-        runtime.block_on(client.batch_execute("BEGIN; SELECT n FROM a")).unwrap();
+        runtime.block_on(client.batch_execute(&format!("BEGIN; SELECT n FROM {table}"))).unwrap();
         let pid = runtime.block_on(client.query_one_scalar("SELECT pg_backend_pid()", &[])).unwrap();
         Reader { runtime, client, pid }
     }
@@ -136,7 +136,7 @@ impl Reader {
 fn wait_until_blocked(server: &Server) {
     let blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    while server.query("m", blocked) == ["0"] {}
+    server.wait_for_any("m", blocked);
 }
 
 #[test]
@@ -159,31 +159,41 @@ fn an_exchange_says_who_is_in_the_way_and_ends_when_the_run_is_stopped() {
     let stopped = |work: &(dyn Fn() -> String + Sync)| {
         std::thread::scope(|scope| {
             let working = scope.spawn(work);
+            // Also when nothing is ever blocked: a test that fails must end.
+            let _ends = Ends(&STOP);
             wait_until_blocked(&server);
             STOP.store(true, Ordering::Relaxed);
             working.join().unwrap()
         })
     };
     load(1, LONG).unwrap();
-    let reader = Reader::begin(&server);
+    let reader = Reader::begin(&server, "a");
     let database = server.database("m");
     let (state, who) = ("the new tables are complete and not live yet", "a long transaction holds one of the tables");
     let again = "let it end (see pg_stat_activity), then run the same command again: only the exchange is left";
     // Autovacuum may hold one as well for a moment, so the process isn't always alone.
-    let says = |said: &str, why: &str| {
+    let says = |said: &str, why: &str, reader: &Reader| {
         assert!(
             said.starts_with(&format!("database `{database}`: {state}, because {why}{who} (server process ")),
             "{said}"
         );
         assert!(said.contains(&reader.pid.to_string()) && said.ends_with(again), "{said}");
     };
-    says(&stopped(&|| load(2, LONG).unwrap_err().to_string()), "the run was stopped while ");
-    says(&load(2, Duration::ZERO).unwrap_err().to_string(), "");
+    says(&stopped(&|| load(2, LONG).unwrap_err().to_string()), "the run was stopped while ", &reader);
+    says(&load(2, Duration::ZERO).unwrap_err().to_string(), "", &reader);
     reader.end();
     load(2, LONG).unwrap();
-
+    // Tables that were live before are dropped by the next exchange, so whoever reads them is in its way as well.
+    let older = Reader::begin(&server, "etl_previous.a");
+    let said = load(3, Duration::ZERO).unwrap_err().to_string();
+    assert!(said.contains(&format!("began before the new rows were there (server process {})", older.pid)), "{said}");
+    older.end();
+    let reader = Reader::begin(&server, "etl_previous.a");
+    says(&load(3, Duration::ZERO).unwrap_err().to_string(), "", &reader);
+    reader.end();
+    load(3, LONG).unwrap();
     // A second rollback of what is rolled back would undo it, so nobody is told to repeat all of it.
-    let reader = Reader::begin(&server);
+    let reader = Reader::begin(&server, "a");
     let roll_back = |time_max| roll_back(&server.target(), &database, time_max, &STOP);
     let said = stopped(&|| {
         STOP.store(false, Ordering::Relaxed);
@@ -193,7 +203,7 @@ fn an_exchange_says_who_is_in_the_way_and_ends_when_the_run_is_stopped() {
     assert!(said.contains("roll back this module alone (--module)") && !said.contains("again: only"), "{said}");
     reader.end();
     STOP.store(false, Ordering::Relaxed);
-    assert_eq!(roll_back(LONG).unwrap().position, 1_000);
+    assert_eq!(roll_back(LONG).unwrap().position, 2_000);
 }
 
 /// What a rollback says is what happened, also when the connection breaks between the exchange and the last answer.
@@ -217,7 +227,9 @@ fn a_rollback_whose_answer_was_lost_is_not_told_as_failed() {
     let target = PostgresTarget::parse(&format!("postgres://postgres@{}", proxy.address()), None).unwrap();
     let live = || server.query("m", "SELECT max(n) FROM all_of_it");
     let (mut failed, mut recovered) = (0, 0);
-    for bytes in (1_000..).step_by(61) {
+    // A rollback takes some ten thousand bytes; one that has ten times as many and fails will never succeed.
+    let mut undisturbed = false;
+    for bytes in (1_000..100_000).step_by(61) {
         let (before, cuts) = (live(), proxy.cuts());
         proxy.cut_after(bytes);
         let ended = roll_back(&target, &server.database("m"), Duration::from_secs(60), &RUNNING);
@@ -225,11 +237,15 @@ fn a_rollback_whose_answer_was_lost_is_not_told_as_failed() {
         let said = ended.as_ref().map_or_else(ToString::to_string, |_| String::new());
         assert!(!said.contains("run the same command again"), "{said}");
         match (ended.is_ok(), proxy.cuts() > cuts) {
-            (true, false) => break,
+            (true, false) => {
+                undisturbed = true;
+                break;
+            }
             (true, true) => recovered += 1,
             (false, _) => failed += 1,
         }
     }
+    assert!(undisturbed, "no rollback came through, whatever it was let");
     assert!(failed > 0 && recovered > 0, "{failed} failed, {recovered} were exchanged without an answer");
 }
 

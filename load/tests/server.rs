@@ -1,6 +1,7 @@
 //! A Postgres server, and the databases that a test made on it, dropped at its end.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use etl_fixtures::postgres::{PrivatePostgres, TestPostgres};
 use etl_load::LoadError;
@@ -11,6 +12,8 @@ use etl_schemas::event::{EventBatch, EventCatalog};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::stream::fingerprint;
+
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Server {
     postgres: TestPostgres,
@@ -67,6 +70,14 @@ impl Server {
     /// Runs SQL in a module's database and gives back its rows, columns joined by `|`, NULL as `-`.
     pub(crate) fn query(&self, module: &str, sql: &str) -> Vec<String> {
         self.query_database(&self.database(module), sql)
+    }
+
+    /// Waits until a count is no longer zero. A test that waits longer than any machine needs fails instead of hanging.
+    pub(crate) fn wait_for_any(&self, module: &str, count: &str) {
+        let begun = Instant::now();
+        while self.query(module, count) == ["0"] {
+            assert!(begun.elapsed() < PATIENCE, "nothing in {} s: {count}", PATIENCE.as_secs());
+        }
     }
 
     /// Counts the databases of a module: one or none.

@@ -147,7 +147,10 @@ fn settle(
         match result {
             Ok(report) => reports.push(report),
             Err(error @ LoadError::BrokenPipe { .. }) => return Err(error.into()),
-            Err(error) if was_stopped(&error) => stopped = true,
+            Err(error) if was_stopped(&error) => {
+                tracing::warn!("{error}");
+                stopped = true;
+            }
             Err(error) => failures.push(format!("{name}: {error}")),
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn run(project: &Path, arguments: &TestArguments) -> anyhow::Result<O
     for (index, (module, case)) in chosen.iter().enumerate() {
         interrupt::check()?;
         let prefix = format!("etl_test_{}_{index}_", std::process::id());
-        let diagnostics = match try_out(&server.target, module, case, &opened.catalog, &prefix) {
+        let diagnostics = match try_out(&server.target, module, case, &opened.catalog, &prefix, interrupt::flag()) {
             Ok(diagnostics) => diagnostics,
             // What doesn't fit in a module fails all its use cases in the same way; it is told once, as an error.
             Err(LoadError::Invalid(diagnostics)) => return Err(crate::failure::Findings::error(diagnostics)),

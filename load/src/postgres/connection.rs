@@ -22,12 +22,13 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(4);
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// Settings of our sessions. Limits that a server may have for its web applications would end a long load; a lock that
-/// nobody gives back, or a load that was killed, must not hold us up for ever. Settings that an older server doesn't
-/// have are passed over.
+/// nobody gives back, or a load that was killed, must not hold us up for ever. A script means the same everywhere: a
+/// backslash in quotes is one. Settings that an older server doesn't have are passed over.
 const SESSION: &str = "SELECT set_config(s.name, v.value, false) FROM pg_settings s JOIN (VALUES
     ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
     ('transaction_timeout', '0'), ('lock_timeout', '10s'), ('client_connection_check_interval', '1s'),
-    ('default_transaction_isolation', 'read committed'), ('search_path', 'public'), ('jit', 'off')
+    ('default_transaction_isolation', 'read committed'), ('search_path', 'public'), ('jit', 'off'),
+    ('standard_conforming_strings', 'on')
     ) v(name, value) USING (name)";
 
 /// A server process, so that one that we have left behind can be told from any other.

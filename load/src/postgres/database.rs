@@ -183,9 +183,9 @@ pub(super) fn lock(connection: &Connection) -> Result<(), LoadError> {
         if started.elapsed() > LOCK_TIME_MAX {
             let holder = "SELECT COALESCE(string_agg(pid::text, ', '), '?') FROM pg_locks WHERE locktype = 'advisory'
                           AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-            let pid: String = connection.run("locking it", connection.client.query_one_scalar(holder, &[]))?;
-            let problem = format!("another loader is at work on it (server process {pid})");
-            return Err(refused(connection.database(), problem, "wait for it, or end it with pg_terminate_backend"));
+            let process: String = connection.run("locking it", connection.client.query_one_scalar(holder, &[]))?;
+            let database = connection.database().to_string();
+            return Err(LoadError::Busy { database, process, may_pass: false });
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::database::refused;
 use crate::LoadError;
 pub(super) use exchange::Waiting;
-use exchange::{Told, exchange};
+use exchange::{Exchange, Told, exchange};
 
 /// Where one generation lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,8 @@ pub(super) fn publish(connection: &Connection, waiting: Waiting<'_>) -> Result<(
         so_far: "the new tables are complete and not live yet",
         again: "run the same command again: only the exchange is left",
     };
-    exchange(connection, NEXT, &renames, waiting, told)
+    let locked = &[LIVE.tables, PREVIOUS.tables, PREVIOUS.state];
+    exchange(connection, Exchange { coming: NEXT, renames: &renames, locked }, waiting, told)
 }
 
 /// Makes [`PREVIOUS`] live again and keeps what was live as [`PREVIOUS`].
@@ -128,7 +129,8 @@ pub(super) fn exchange_with_previous(connection: &Connection, waiting: Waiting<'
     rename(&mut renames, PREVIOUS, LIVE);
     rename(&mut renames, PASSING, PREVIOUS);
     let told = Told { so_far: "it was not rolled back", again: ROLL_BACK_ALONE };
-    exchange(connection, PREVIOUS, &renames, waiting, told)
+    let locked = &[LIVE.tables];
+    exchange(connection, Exchange { coming: PREVIOUS, renames: &renames, locked }, waiting, told)
 }
 
 fn rename(renames: &mut String, from: Generation, to: Generation) {

@@ -27,6 +27,9 @@ use crate::module::{ColumnSource, Handler, Module, ObjectName, Script};
 const POSITION: &str = "etl_position";
 /// The event's stage; see [`Stages`]. Always the last column of the COPY.
 pub(super) const STAGE: &str = "etl_stage";
+/// The stage of the present step, where columns of staged tables are in sight as well. They are called as the module
+/// likes, perhaps `stage`, and a column comes before a variable; so the variable says whose it is, and columns are `e.`'s.
+const STAGE_NOW: &str = "etl_walk.stage";
 
 /// Plans are made anew at each of the first so many steps of a transaction; later only when steps have doubled, since
 /// `order = "strict"` has one for every event.
@@ -94,15 +97,15 @@ impl<'a> Builder<'a> {
         self.staged(handler, event_type, &table, false)
     }
 
-    /// A table of the view's name would be hidden by it, and writing to it would go astray.
-    fn refuse_hidden_table(&self, handler: &Handler, view: &str) -> Result<(), LoadError> {
+    /// A table of the same name as staged events would be hidden by them, and writing to it would go astray.
+    fn refuse_hidden_table(&self, handler: &Handler, staged: &str) -> Result<(), LoadError> {
         let select = "SELECT to_regclass(format('%I.%I', $1::text, $2::text)) IS NOT NULL";
         let doing = "looking for a table of the same name";
         let home = self.connection.generation.tables;
-        match self.connection.run(doing, self.connection.client.query_one_scalar(select, &[&home, &view]))? {
+        match self.connection.run(doing, self.connection.client.query_one_scalar(select, &[&home, &staged]))? {
             false => Ok(()),
             true => {
-                let message = format!("the staged events are called `{view}`, and so is a table of the module");
+                let message = format!("the staged events are called `{staged}`, and so is a table of the module");
                 Err(LoadError::Invalid(vec![self.module.at_handler(handler, message).help("call the table otherwise")]))
             }
         }
@@ -121,12 +124,13 @@ impl<'a> Builder<'a> {
         columns.push((POSITION.to_string(), "bigint".to_string()));
         let staged = EventTable::create(self.connection, event_type, &columns)?;
         let names: Vec<String> = filled.iter().map(|column| quoted(&column.name)).collect();
-        let names = names.join(", ");
+        let values: Vec<String> = names.iter().map(|name| format!("e.{name}")).collect();
         self.actions.push(format!(
-            "INSERT INTO {}.{} ({names}) SELECT {names} FROM pg_temp.{} \
-             WHERE {STAGE} = stage ORDER BY {POSITION};",
+            "INSERT INTO {}.{} ({}) SELECT {} FROM pg_temp.{} e WHERE e.{STAGE} = {STAGE_NOW} ORDER BY e.{POSITION};",
             quoted(self.connection.schema(&table.schema)),
             quoted(&table.name),
+            names.join(", "),
+            values.join(", "),
             quoted(&staged.name)
         ));
         self.staged(&with_position(handler), event_type, &staged, true)
@@ -176,6 +180,7 @@ impl<'a> Builder<'a> {
         table: &EventTable,
         one_by_one: bool,
     ) -> Result<StagedHandler, LoadError> {
+        self.refuse_hidden_table(filled, &table.name)?;
         let plan = RowPlan::compile(self.module, filled, &table.name, event_type, &table.columns)
             .map_err(LoadError::Invalid)?;
         let (schema, table) = (table.schema.clone(), table.name.clone());
@@ -197,13 +202,14 @@ impl<'a> Builder<'a> {
             "CREATE FUNCTION pg_temp.etl_walk(stages integer[], places integer[]) RETURNS void
              LANGUAGE plpgsql AS $walk$
              #variable_conflict use_column
+             <<etl_walk>>
              DECLARE stage integer; etl_event record; calls bigint := 0; plans_last bigint := {};
              BEGIN
                  FOR step IN 1 .. cardinality(places) LOOP
                      PERFORM set_config('{}', (step <= {STEPS_ALL} OR step & (step - 1) = 0)::text, true);
                      {}
                      stage := stages[step];
-                     PERFORM set_config('etl.stage', stage::text, true);
+                     PERFORM set_config('etl.stage', {STAGE_NOW}::text, true);
                      CASE places[step] {} END CASE;
                  END LOOP;
              END $walk$",

@@ -8,6 +8,7 @@ mod matching;
 mod relation;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
 use etl_schemas::event::EventCatalog;
@@ -41,7 +42,8 @@ impl Drop for TemporaryDatabase<'_> {
     }
 }
 
-/// Runs `case` in a database of its own, called `prefix` and the module's name, which must not exist.
+/// Runs `case` in a database of its own, called `prefix` and the module's name, which must not exist. A raised `stop` ends
+/// it when something is waited for.
 ///
 /// # Errors
 /// When the server can't be used, or the module's schema or handlers don't fit.
@@ -51,10 +53,12 @@ pub fn try_out(
     case: &UseCase,
     catalog: &Arc<EventCatalog>,
     prefix: &str,
+    stop: &'static AtomicBool,
 ) -> Result<Vec<Diagnostic>, LoadError> {
     let options = PostgresOptions {
         if_exists: IfExists::Fail,
         database_prefix: prefix.to_string(),
+        stop,
         ..PostgresOptions::default()
     };
     let stream = StreamFingerprint { dump: "use case".to_string(), mappings: case.name.clone() };

@@ -65,11 +65,11 @@ impl Link {
 
     /// Another channel.
     pub(super) fn channel(&self) -> Result<Channel, LoadError> {
-        let Some(connection) = &self.connection else { return Err(self.stopped()) };
+        let Some(connection) = &self.connection else { return Err(self.stopped("connecting")) };
         self.run("opening a channel", connection.create_channel())
     }
 
-    /// Waits; an error says what was being done. The raised stop flag ends it as an error that won't pass.
+    /// Waits; an error says what was being done. The raised stop flag ends it as [`LoadError::Stopped`].
     pub(super) fn run<T>(
         &self,
         doing: &str,
@@ -78,7 +78,7 @@ impl Link {
         match self.runtime.block_on(until_stopped(future, self.stop)) {
             Some(Ok(done)) => Ok(done),
             Some(Err(error)) => Err(self.broken(doing, &error)),
-            None => Err(self.stopped()),
+            None => Err(self.stopped(doing)),
         }
     }
 
@@ -110,11 +110,11 @@ impl Link {
         self.stop
     }
 
-    /// The run was stopped while something was waited for.
-    pub(super) fn stopped(&self) -> LoadError {
-        let (broker, doing) = (self.target.to_string().into(), "waiting".to_string());
-        let (problem, help) = ("the run was stopped".to_string(), "run the same command again to go on".to_string());
-        LoadError::Broker { broker, doing, problem, help, may_pass: false }
+    /// The run was stopped while the broker was waited for.
+    pub(super) fn stopped(&self, doing: &str) -> LoadError {
+        let problem = format!("the run was stopped while the broker was waited for ({doing})");
+        let help = "run the same command again".to_string();
+        LoadError::Stopped { who: self.target.to_string(), problem, help }
     }
 
     /// Says goodbye. What isn't settled is the broker's to decide.

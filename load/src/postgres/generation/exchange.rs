@@ -1,7 +1,7 @@
 //! The exchange itself: waits for a moment at which no reader is in the middle of the tables, and says who is.
 //!
 //! In: renames that make a generation live. Out: all of them done in one transaction; or none, and an error that says who
-//! was in the way and what is left to do. A raised stop flag ends the waiting.
+//! was in the way and what is left to do. A raised stop flag ends the waiting, as [`LoadError::Stopped`].
 
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -36,12 +36,22 @@ pub(super) struct Told {
     pub(super) again: &'static str,
 }
 
+/// What an exchange does.
+#[derive(Clone, Copy)]
+pub(super) struct Exchange<'a> {
+    /// What becomes live.
+    pub(super) coming: Generation,
+    /// The statements that do it.
+    pub(super) renames: &'a str,
+    /// Schemas in whose tables nobody may be, as the live ones are renamed and others are dropped.
+    pub(super) locked: &'a [&'a str],
+}
+
 /// Renames in one transaction, at a moment when no transaction of a reader is in the middle of the tables. Tries again
 /// for as long as it may.
 pub(super) fn exchange(
     connection: &Connection,
-    coming: Generation,
-    renames: &str,
+    exchange: Exchange<'_>,
     waiting: Waiting<'_>,
     told: Told,
 ) -> Result<(), LoadError> {
@@ -50,14 +60,11 @@ pub(super) fn exchange(
     let time: String = connection.run(DOING, time)?;
     let mut warned = false;
     loop {
-        let Some(blocked) = attempt(connection, coming, renames, &time)? else { return Ok(()) };
+        let Some(blocked) = attempt(connection, exchange, &time)? else { return Ok(()) };
         let (database, Told { so_far, again }) = (connection.database(), told);
-        let given_up = |problem: String| {
-            let help = format!("let it end (see pg_stat_activity), then {again}");
-            Err(refused(database, problem, help))
-        };
+        let help = format!("let it end (see pg_stat_activity), then {again}");
         if begun.elapsed() > waiting.time_max {
-            return given_up(format!("{so_far}, because {blocked}"));
+            return Err(refused(database, format!("{so_far}, because {blocked}"), help));
         }
         if !warned {
             let seconds = waiting.time_max.as_secs();
@@ -67,26 +74,22 @@ pub(super) fn exchange(
             warned = true;
         }
         if !patience::pause(PAUSE, waiting.stop) {
-            return given_up(format!("{so_far}, because the run was stopped while {blocked}"));
+            let problem = format!("{so_far}, because the run was stopped while {blocked}");
+            return Err(LoadError::Stopped { who: format!("database `{database}`"), problem, help });
         }
     }
 }
 
 /// One attempt; who is in the way, if somebody is. Nothing of an attempt that failed remains.
-fn attempt(
-    connection: &Connection,
-    coming: Generation,
-    renames: &str,
-    time: &str,
-) -> Result<Option<String>, LoadError> {
-    let attempted = rename_at_once(connection, coming, renames, time);
+fn attempt(connection: &Connection, exchange: Exchange<'_>, time: &str) -> Result<Option<String>, LoadError> {
+    let attempted = rename_at_once(connection, exchange, time);
     if matches!(attempted, Ok(None)) {
         return Ok(None);
     }
     connection.roll_back();
     match attempted {
         Err(LoadError::Postgres { error, .. }) if error.code().is_some_and(|code| code.code() == "55P03") => {
-            holders(connection).map(Some)
+            holders(connection, exchange.locked).map(Some)
         }
         other => other,
     }
@@ -96,12 +99,8 @@ fn attempt(
 ///
 /// A transaction that began before `time`, when the new rows were committed already, may have a view of the data from
 /// before they were, and would find the new tables empty.
-fn rename_at_once(
-    connection: &Connection,
-    coming: Generation,
-    renames: &str,
-    time: &str,
-) -> Result<Option<String>, LoadError> {
+fn rename_at_once(connection: &Connection, exchange: Exchange<'_>, time: &str) -> Result<Option<String>, LoadError> {
+    let Exchange { coming, renames, .. } = exchange;
     let run = |statement: &str| connection.run(DOING, connection.client.batch_execute(statement));
     run(&format!("BEGIN; SET LOCAL lock_timeout = '{LOCK_TIME}'; SET LOCAL synchronous_commit = on"))?;
     let live = "SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -125,13 +124,13 @@ fn rename_at_once(
     run("COMMIT").map(|()| None)
 }
 
-/// Who holds locks on the live tables, a moment after one wasn't given.
-fn holders(connection: &Connection) -> Result<String, LoadError> {
+/// Who holds locks on tables of these schemas, a moment after one wasn't given.
+fn holders(connection: &Connection, locked: &[&str]) -> Result<String, LoadError> {
     let select = "SELECT string_agg(DISTINCT l.pid::text, ', ') FROM pg_locks l
                   JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
                   WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                    AND l.granted AND l.pid <> pg_backend_pid() AND n.nspname = $1";
-    let pids: Option<String> = connection.run(DOING, connection.client.query_one_scalar(select, &[&LIVE.tables]))?;
+                    AND l.granted AND l.pid <> pg_backend_pid() AND n.nspname = ANY ($1)";
+    let pids: Option<String> = connection.run(DOING, connection.client.query_one_scalar(select, &[&locked]))?;
     Ok(match pids {
         Some(pids) => format!("a long transaction holds one of the tables (server process {pids})"),
         None => "transactions of readers hold the tables again and again".to_string(),

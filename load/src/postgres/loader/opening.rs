@@ -17,7 +17,7 @@ use crate::postgres::connection::{Backend, Connection};
 use crate::postgres::copy::CopyBuffer;
 use crate::postgres::database::{self, Content};
 use crate::postgres::generation::{self, LIVE, NEXT};
-use crate::postgres::{Durability, PostgresOptions, PostgresTarget, StreamFingerprint};
+use crate::postgres::{Durability, Origin, PostgresOptions, PostgresTarget, StreamFingerprint};
 use crate::sink::EVERYTHING;
 
 /// Memory and parallelism of our sessions: staged events stay in memory, sets are grouped without spilling, and an index
@@ -44,10 +44,22 @@ pub(super) fn open(
     loop {
         match try_to_open(target, module, catalog, stream, options) {
             Err(error) if target.has_answered() => {
+                let error = awaited(error, options.origin);
                 patience.wait(&module.name, error, options.retry_time_max, options.stop)?;
             }
             opened => return opened,
         }
+    }
+}
+
+/// Two loaders of a dump are a mistake. Of a queue's consumers, one may take over while another that the broker has given
+/// up is still in the middle of a long commit.
+fn awaited(error: LoadError, origin: Origin) -> LoadError {
+    match error {
+        LoadError::Busy { database, process, .. } if origin == Origin::Queue => {
+            LoadError::Busy { database, process, may_pass: true }
+        }
+        other => other,
     }
 }
 
@@ -136,6 +148,13 @@ fn set_up(connection: &mut Connection, job: &Job) -> Result<(), LoadError> {
         settings.push(("synchronous_commit", "off".to_string()));
     }
     connection.set(&settings)?;
+    if job.options.origin == Origin::Queue {
+        // What is committed is acknowledged, and the broker forgets it: nobody could hand over again what a crash undid.
+        // Whatever role or database say otherwise; a setting that waits for standbys as well stays.
+        let waits = "SELECT set_config('synchronous_commit', 'on', false)
+                     WHERE current_setting('synchronous_commit') = 'off'";
+        connection.run("setting up the session", connection.client.batch_execute(waits))?;
+    }
     connection.enter(job.generation)
 }
 

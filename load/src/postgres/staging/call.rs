@@ -7,7 +7,7 @@ use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::event::{ENGINE_FIELDS, EventType};
 
 use super::plans::RENEW;
-use super::{POSITION, STAGE};
+use super::{POSITION, STAGE, STAGE_NOW};
 use crate::LoadError;
 use crate::module::{Handler, Module, ObjectName};
 use crate::postgres::connection::Connection;
@@ -57,12 +57,14 @@ impl Call {
 pub(super) fn in_order(calls: &[Call]) -> String {
     let events = calls.iter().enumerate().map(|(index, call)| {
         format!(
-            "SELECT {POSITION} AS at, {index} AS kind, ctid AS place FROM pg_temp.{} WHERE {STAGE} = stage",
+            "SELECT e.{POSITION} AS at, {index} AS kind, e.ctid AS place FROM pg_temp.{} e WHERE e.{STAGE} = {STAGE_NOW}",
             call.staged
         )
     });
     let whens = calls.iter().enumerate().map(|(index, Call { expression, staged })| {
-        format!("WHEN {index} THEN PERFORM {expression} FROM pg_temp.{staged} e WHERE e.ctid = etl_event.place;")
+        format!(
+            "WHEN {index} THEN PERFORM {expression} FROM pg_temp.{staged} e WHERE e.ctid = etl_walk.etl_event.place;"
+        )
     });
     format!(
         "FOR etl_event IN {} ORDER BY 1 LOOP

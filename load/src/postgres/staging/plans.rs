@@ -26,11 +26,11 @@ pub(super) fn make(connection: &Connection) -> Result<(), LoadError> {
         "CREATE FUNCTION pg_temp.etl_renew_plans() RETURNS void LANGUAGE plpgsql AS $renew$
          DECLARE outdated regclass;
          BEGIN
-             FOR outdated IN SELECT oid FROM pg_class
-                 WHERE oid = ANY (ARRAY[{}]::regclass[]::oid[]) AND relkind = 'r'
-                   AND pg_relation_size(oid) > 0
-                   AND (reltuples = 0 OR reltuples > 0
-                        AND pg_relation_size(oid) >= 2 * relpages * current_setting('block_size')::bigint)
+             FOR outdated IN SELECT c.oid FROM pg_catalog.pg_class c
+                 WHERE c.oid = ANY (ARRAY[{}]::regclass[]::oid[]) AND c.relkind = 'r'
+                   AND pg_relation_size(c.oid) > 0
+                   AND (c.reltuples = 0 OR c.reltuples > 0
+                        AND pg_relation_size(c.oid) >= 2 * c.relpages * current_setting('block_size')::bigint)
              LOOP
                  EXECUTE format('ANALYZE %s', outdated);
              END LOOP;

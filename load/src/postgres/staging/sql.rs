@@ -92,10 +92,7 @@ impl HandlerScript {
 
     /// The statement that the function was at, by the context of the error.
     fn statement_of(&self, error: &tokio_postgres::Error) -> Option<Range<usize>> {
-        let context = error.as_db_error()?.where_()?;
-        let (_, behind) = context.split_once(&format!("{}() line ", self.function))?;
-        let digits = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
-        let line: usize = behind[..digits].parse().ok()?;
+        let line = line_of(&self.function, error.as_db_error()?.where_()?)?;
         // The first line of the function is BEGIN.
         statements(&self.script.text).into_iter().nth(line.checked_sub(2)?)
     }
@@ -107,6 +104,20 @@ impl HandlerScript {
     }
 }
 
+/// The line that one of our temporary functions was at: `PL/pgSQL function pg_temp_3.on_message_sent() line 2 at EXECUTE`,
+/// in the language of the server's messages. Of a longer name that only ends in the function's nothing is taken.
+fn line_of(function: &str, context: &str) -> Option<usize> {
+    [format!(".{function}()"), format!(".{}()", quoted(function))].iter().find_map(|call| {
+        context.match_indices(call.as_str()).find_map(|(at, _)| {
+            let schema = context[..at].trim_end_matches(|c: char| c.is_ascii_digit());
+            let behind = context[at + call.len()..].lines().next().filter(|_| schema.ends_with("pg_temp_"))?;
+            let digits = behind.trim_start_matches(|c: char| !c.is_ascii_digit());
+            let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+            digits[..end].parse().ok()
+        })
+    })
+}
+
 /// What to do about an error on no events.
 fn help_of(error: &tokio_postgres::Error) -> Option<String> {
     let db = error.as_db_error()?;
@@ -115,5 +126,22 @@ fn help_of(error: &tokio_postgres::Error) -> Option<String> {
     match ends {
         true => Some("leave BEGIN and COMMIT out: handlers run within a transaction of the loader".to_string()),
         false => db.hint().map(String::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_that_of_the_function_itself() {
+        let context = "SQL statement \"SELECT 1\"\nPL/pgSQL function pg_temp_3.on_conversation_message_sent() line 2 at EXECUTE\n\
+                       SQL statement \"SELECT pg_temp.on_conversation_message_sent()\"\nPL/pgSQL function pg_temp_3.etl_walk(integer[],integer[]) line 12 at PERFORM";
+        assert_eq!(line_of("on_conversation_message_sent", context), Some(2));
+        assert_eq!(line_of("on_message_sent", context), None);
+        // A function of the module's, and a name in quotes.
+        assert_eq!(line_of("on_sent", "PL/pgSQL function app.on_sent() line 7 at RAISE"), None);
+        assert_eq!(line_of("on_Sent", "PL/pgSQL function pg_temp_14.\"on_Sent\"() line 7 at RAISE"), Some(7));
+        assert_eq!(line_of("on_sent", "PL/pgSQL-Funktion pg_temp_3.on_sent() Zeile 12 bei EXECUTE"), Some(12));
     }
 }

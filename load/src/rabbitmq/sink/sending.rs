@@ -25,7 +25,7 @@ impl RabbitSink {
             self.settle_oldest()?;
         }
         if !self.pace.wait(self.options.stop) {
-            return Err(self.link.stopped());
+            return Err(self.link.stopped("publishing"));
         }
         self.window.push(batch.clone(), index);
         self.send_waiting();

@@ -91,7 +91,7 @@ impl Window {
     pub(super) fn wait_for_oldest(&mut self, link: &Link) -> Result<(), LoadError> {
         let Some(Entry { way: Way::Sent(confirm), .. }) = self.entries.front_mut() else { return Ok(()) };
         match link.wait(until_stopped(confirm, link.stop_flag())) {
-            None => Err(link.stopped()),
+            None => Err(link.stopped("waiting for confirmations")),
             Some(answer) => self.judge_oldest(answer, link),
         }
     }
