@@ -19,4 +19,5 @@ mod sample;
 mod server;
 mod state;
 mod stream;
+mod trying;
 mod types;
