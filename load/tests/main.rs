@@ -20,4 +20,5 @@ mod sample;
 mod server;
 mod state;
 mod stream;
+mod trying;
 mod types;

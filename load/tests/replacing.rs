@@ -227,7 +227,7 @@ fn a_rollback_whose_answer_was_lost_is_not_told_as_failed() {
     let target = PostgresTarget::parse(&format!("postgres://postgres@{}", proxy.address()), None).unwrap();
     let live = || server.query("m", "SELECT max(n) FROM all_of_it");
     let (mut failed, mut recovered) = (0, 0);
-    // A rollback takes some ten thousand bytes; one that has ten times as many and fails will never succeed.
+    // Far more than a rollback takes: one that fails all the same would never succeed.
     let mut undisturbed = false;
     for bytes in (1_000..100_000).step_by(61) {
         let (before, cuts) = (live(), proxy.cuts());
