@@ -55,17 +55,26 @@ impl fmt::Display for Findings {
 
 impl std::error::Error for Findings {}
 
-/// Tells the error on stderr, each cause once, and says what the process ends with. A reader that went away (a broken
-/// pipe) has all it wanted, and an interrupted run is no failure. What failed otherwise is told, also after Ctrl-C.
+/// Tells the error on stderr, each cause once, and says what the process ends with. `goes_on` says whether the command
+/// goes on where it stopped when it is run again.
 #[allow(clippy::print_stderr, reason = "this is the one place where errors are told")]
-#[allow(clippy::needless_pass_by_value, reason = "it is the last stop of the error, and fits `unwrap_or_else`")]
-pub(crate) fn report(error: anyhow::Error) -> Outcome {
-    if is_broken_pipe(&error) {
-        return Outcome::Done;
+pub(crate) fn report(error: &anyhow::Error, goes_on: bool) -> Outcome {
+    let (outcome, told) = ending(error, goes_on, interrupt::requested());
+    if let Some(told) = told {
+        eprintln!("{told}");
     }
-    if is_interrupted(&error) {
-        eprintln!("interrupted; run the same command again to go on from here");
-        return Outcome::Interrupted;
+    outcome
+}
+
+/// What the error comes to, and what is said of it. A reader that went away (a broken pipe) has all it wanted, and an
+/// interrupted run is no failure. What failed otherwise is told, also after Ctrl-C.
+fn ending(error: &anyhow::Error, goes_on: bool, stop_requested: bool) -> (Outcome, Option<String>) {
+    if is_broken_pipe(error) {
+        return (Outcome::Done, None);
+    }
+    if is_interrupted(error, stop_requested) {
+        let advice = if goes_on { "; run the same command again to go on from here" } else { "" };
+        return (Outcome::Interrupted, Some(format!("interrupted{advice}")));
     }
     let mut told = String::new();
     for cause in error.chain() {
@@ -76,18 +85,22 @@ pub(crate) fn report(error: anyhow::Error) -> Outcome {
             told.push_str(&text);
         }
     }
-    eprintln!("error: {told}");
-    Outcome::Failed
+    (Outcome::Failed, Some(format!("error: {told}")))
 }
 
 /// Whether the run ended because the user asked it to, and for no other reason.
-fn is_interrupted(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<Interrupted>() || cause.downcast_ref().is_some_and(was_stopped))
+fn is_interrupted(error: &anyhow::Error, stop_requested: bool) -> bool {
+    let stopped = |error: &LoadError| stop_requested && was_waiting(error);
+    error.chain().any(|cause| cause.is::<Interrupted>() || cause.downcast_ref().is_some_and(stopped))
 }
 
 /// Whether a sink gave up waiting for its broker because the user asked to stop.
 pub(crate) fn was_stopped(error: &LoadError) -> bool {
-    interrupt::requested() && matches!(error, LoadError::Broker { doing, may_pass: false, .. } if doing == "waiting")
+    interrupt::requested() && was_waiting(error)
+}
+
+fn was_waiting(error: &LoadError) -> bool {
+    matches!(error, LoadError::Broker { doing, may_pass: false, .. } if doing == "waiting")
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -101,16 +114,23 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 mod tests {
     use super::*;
     use anyhow::{Context, anyhow};
-    use std::sync::atomic::Ordering;
 
     #[test]
     fn only_what_the_interrupt_ended_counts_as_interrupted() {
-        interrupt::flag().store(true, Ordering::SeqCst);
-        assert_eq!(report(Interrupted.into()), Outcome::Interrupted);
-        assert_eq!(report(Err::<(), _>(Interrupted).context("seed").unwrap_err()), Outcome::Interrupted);
+        // As after Ctrl-C.
+        let outcome = |error: anyhow::Error| ending(&error, true, true).0;
+        assert_eq!(outcome(Interrupted.into()), Outcome::Interrupted);
+        assert_eq!(outcome(Err::<(), _>(Interrupted).context("seed").unwrap_err()), Outcome::Interrupted);
         // Whatever else went wrong is told, whether the user wanted to stop or not.
         let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert_eq!(report(LoadError::Write { sink: "jsonl:x".to_string(), source: full }.into()), Outcome::Failed);
-        assert_eq!(report(anyhow!("the ledger doesn't add up")), Outcome::Failed);
+        assert_eq!(outcome(LoadError::Write { sink: "jsonl:x".to_string(), source: full }.into()), Outcome::Failed);
+        assert_eq!(outcome(anyhow!("the ledger doesn't add up")), Outcome::Failed);
+    }
+
+    #[test]
+    fn only_a_command_that_goes_on_is_advised_to_be_run_again() {
+        let told = |goes_on| ending(&Interrupted.into(), goes_on, true).1.unwrap();
+        assert_eq!(told(true), "interrupted; run the same command again to go on from here");
+        assert_eq!(told(false), "interrupted");
     }
 }
