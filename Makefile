@@ -7,6 +7,7 @@ help:
 	@echo 'make test   formatting, lints and every test'
 	@echo 'make bench  how fast each phase is here, as ratios within one run; make bench-quick in a few minutes'
 	@echo "make bench-compare ARGS='A.json B.json'   what got slower from one run of the benchmark to another"
+	@echo 'make bench-micro   five hot paths alone, by criterion; nothing else compiles them (CONTRIBUTING.md)'
 	@echo 'longer tests: scripts/faults, scripts/rabbitmq-faults, scripts/postgres-versions, scripts/fuzz (CONTRIBUTING.md)'
 
 demo: setup

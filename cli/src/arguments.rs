@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 done but with rejected rows or found damage, 2 failed, 130 interrupted \
-                          (run it again to go on)";
+                          (extract, seed and consume go on when run again)";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -58,6 +58,13 @@ pub(crate) enum Command {
     Graph(GraphArguments),
     Quarantine(QuarantineArguments),
     Demo(DemoArguments),
+}
+
+impl Command {
+    /// Whether the command goes on where it was interrupted, when it is run again; others begin anew.
+    pub(crate) fn goes_on(&self) -> bool {
+        matches!(self, Command::Extract(_) | Command::Seed(_) | Command::Consume(_))
+    }
 }
 
 /// Show all of it on the sample project: a generated legacy database, a SQL Server stand-in, a private Postgres

@@ -53,21 +53,29 @@ impl fmt::Display for Findings {
 
 impl std::error::Error for Findings {}
 
-/// Tells the error on stderr, each cause once, and says what the process ends with. A reader that went away (a broken
-/// pipe) has all it wanted, and an interrupted run is no failure. What failed otherwise is told, also after Ctrl-C.
+/// Tells the error on stderr, each cause once, and says what the process ends with. `goes_on` says whether the command
+/// goes on where it stopped when it is run again.
 #[allow(clippy::print_stderr, reason = "this is the one place where errors are told")]
-#[allow(clippy::needless_pass_by_value, reason = "it is the last stop of the error, and fits `unwrap_or_else`")]
-pub(crate) fn report(error: anyhow::Error) -> Outcome {
-    if is_broken_pipe(&error) {
-        return Outcome::Done;
+pub(crate) fn report(error: &anyhow::Error, goes_on: bool) -> Outcome {
+    let (outcome, told) = ending(error, goes_on);
+    if let Some(told) = told {
+        eprintln!("{told}");
+    }
+    outcome
+}
+
+/// What the error comes to, and what is said of it. A reader that went away (a broken pipe) has all it wanted, and an
+/// interrupted run is no failure. What failed otherwise is told, also after Ctrl-C.
+fn ending(error: &anyhow::Error, goes_on: bool) -> (Outcome, Option<String>) {
+    if is_broken_pipe(error) {
+        return (Outcome::Done, None);
     }
     if let Some(stopped) = error.chain().find_map(|cause| cause.downcast_ref()).filter(|error| was_stopped(error)) {
-        eprintln!("interrupted: {stopped}");
-        return Outcome::Interrupted;
+        return (Outcome::Interrupted, Some(format!("interrupted: {stopped}")));
     }
-    if is_interrupted(&error) {
-        eprintln!("interrupted; run the same command again to go on from here");
-        return Outcome::Interrupted;
+    if error.chain().any(|cause| cause.is::<Interrupted>()) {
+        let advice = if goes_on { "; run the same command again to go on from here" } else { "" };
+        return (Outcome::Interrupted, Some(format!("interrupted{advice}")));
     }
     let mut told = String::new();
     for cause in error.chain() {
@@ -78,13 +86,7 @@ pub(crate) fn report(error: anyhow::Error) -> Outcome {
             told.push_str(&text);
         }
     }
-    eprintln!("error: {told}");
-    Outcome::Failed
-}
-
-/// Whether the run ended because the user asked it to, and for no other reason.
-fn is_interrupted(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<Interrupted>())
+    (Outcome::Failed, Some(format!("error: {told}")))
 }
 
 /// Whether something was waited for, and no more because the user asked to stop.
@@ -102,25 +104,34 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interrupt;
     use anyhow::{Context, anyhow};
-    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn only_what_the_interrupt_ended_counts_as_interrupted() {
+        let outcome = |error: anyhow::Error| ending(&error, true).0;
+        assert_eq!(outcome(Interrupted.into()), Outcome::Interrupted);
+        assert_eq!(outcome(Err::<(), _>(Interrupted).context("seed").unwrap_err()), Outcome::Interrupted);
+        // Whatever else went wrong is told, whether the user wanted to stop or not.
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(outcome(LoadError::Write { sink: "jsonl:x".to_string(), source: full }.into()), Outcome::Failed);
+        assert_eq!(outcome(anyhow!("the ledger doesn't add up")), Outcome::Failed);
+    }
 
     #[test]
     fn what_was_waited_for_when_the_user_stopped_is_no_failure() {
         let text = |text: &str| text.to_string();
         let stopped = LoadError::Stopped { who: text("chat"), problem: text("stopped"), help: text("run it again") };
-        assert_eq!(report(Err::<(), _>(stopped).context("seed").unwrap_err()), Outcome::Interrupted);
+        let (outcome, told) = ending(&Err::<(), _>(stopped).context("seed").unwrap_err(), false);
+        assert_eq!(
+            (outcome, told.as_deref()),
+            (Outcome::Interrupted, Some("interrupted: chat: stopped; run it again"))
+        );
     }
 
     #[test]
-    fn only_what_the_interrupt_ended_counts_as_interrupted() {
-        interrupt::flag().store(true, Ordering::SeqCst);
-        assert_eq!(report(Interrupted.into()), Outcome::Interrupted);
-        assert_eq!(report(Err::<(), _>(Interrupted).context("seed").unwrap_err()), Outcome::Interrupted);
-        // Whatever else went wrong is told, whether the user wanted to stop or not.
-        let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert_eq!(report(LoadError::Write { sink: "jsonl:x".to_string(), source: full }.into()), Outcome::Failed);
-        assert_eq!(report(anyhow!("the ledger doesn't add up")), Outcome::Failed);
+    fn only_a_command_that_goes_on_is_advised_to_be_run_again() {
+        let told = |goes_on| ending(&Interrupted.into(), goes_on).1.unwrap();
+        assert_eq!(told(true), "interrupted; run the same command again to go on from here");
+        assert_eq!(told(false), "interrupted");
     }
 }

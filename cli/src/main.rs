@@ -21,7 +21,9 @@ use failure::Outcome;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     output::log_to_stderr(arguments.verbose);
-    let outcome = interrupt::listen().and_then(|()| commands::run(arguments)).unwrap_or_else(failure::report);
+    let goes_on = arguments.command.goes_on();
+    let outcome = interrupt::listen().and_then(|()| commands::run(arguments));
+    let outcome = outcome.unwrap_or_else(|error| failure::report(&error, goes_on));
     match outcome {
         Outcome::Done => ExitCode::SUCCESS,
         Outcome::Rejects => ExitCode::from(1),

@@ -154,6 +154,25 @@ fn a_target_of_a_wrong_name_or_kind_names_its_option_and_offers_what_fits() {
 }
 
 #[test]
+fn a_mistyped_url_is_refused_and_its_password_not_shown() {
+    let folder = project("mistyped");
+    let from = ["--from", sample().dump_text()];
+    for (text, told) in [
+        ("Postgres://etl:s3cret@127.0.0.1", "--to Postgres:...: no such target"),
+        ("mysql://etl:s3cret@127.0.0.1/x", "--to mysql:...: no such target"),
+        ("postgres:/etl:s3cret@127.0.0.1", "--to postgres:...: no such target"),
+        ("mysql://127.0.0.1?password=s3cret", "--to mysql:...: no such target"),
+        ("s3cret@127.0.0.1", "--to ...: no such target"),
+    ] {
+        for command in [vec!["seed", from[0], from[1], "--to", text], vec!["rollback", "--to", text]] {
+            let said = fails(&mut sample().etl_in(&folder, &command));
+            assert_says(&said, &[told, "postgres://user@host:port"]);
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn a_project_without_modules_is_checked_and_what_needs_one_says_so() {
     let folder = project("no-modules");
     std::fs::remove_dir_all(folder.join("modules")).unwrap();

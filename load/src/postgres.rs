@@ -26,7 +26,7 @@ pub(crate) use failure::may_pass;
 pub use history::{Described, reset, roll_back};
 pub use loader::PostgresSink;
 pub use target::PostgresTarget;
-pub use trial::try_out;
+pub use trial::{check, try_out};
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;

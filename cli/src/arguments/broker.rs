@@ -74,7 +74,8 @@ pub(crate) struct TopologyArguments {
 
 /// Load a module's database from its queue, as `etl seed` would from the dump; goes on where it stopped when run again
 ///
-/// Ends when the stream ends. Several consumers of a module may run: one is active, the others stand by.
+/// Ends when the stream ends. Several consumers of a module may run: one is active, the others stand by (not where its queue
+/// is a stream: run one).
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  etl consume --module chat --from broker --to staging\n  \
                         etl consume --module chat --from broker --to staging --until-idle 30 --json")]

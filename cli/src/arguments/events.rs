@@ -44,8 +44,8 @@ pub(crate) struct CheckArguments {
     /// Show how each mapping's rows will be brought into order; makes the derived tables that aren't there yet
     #[arg(long)]
     pub(crate) plan: bool,
-    /// Run each module's schema, handlers and indexes on no events, in a temporary database on this server: a target of
-    /// etl.toml by name, or postgres://user@host:port
+    /// Run each module's schema, SQL handlers and indexes on no events, in a temporary database on this server, and tell the
+    /// first error of each; functions of `call` are only prepared. A target of etl.toml by name, or postgres://user@host:port
     #[arg(long, value_name = "TARGET")]
     pub(crate) on: Option<String>,
 }

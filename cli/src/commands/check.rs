@@ -8,6 +8,7 @@ use std::path::Path;
 use etl_load::module::Module;
 use etl_transform::plan;
 
+use self::trial::Tried;
 use super::opened::{all_modules, all_use_cases};
 use super::pipeline::Pipeline;
 use super::server::Server;
@@ -58,17 +59,23 @@ pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<
     Ok(Outcome::Done)
 }
 
-/// Runs the SQL of the modules on the server that `--on` names, and prints all that is wrong.
+/// Runs the SQL of the modules on the server that `--on` names, and prints what is wrong, also when the server fails
+/// before the last of them.
 fn try_out(pipeline: &Pipeline, modules: &[Module], server: &Server, out: &mut impl Write) -> anyhow::Result<Outcome> {
-    let errors = trial::errors(&server.target, modules, &pipeline.catalog)?;
+    let Tried { modules, errors, fault } = trial::try_out(&server.target, modules, &pipeline.catalog);
     for error in &errors {
         writeln!(out, "\n{error}")?;
     }
-    let modules = count(modules.len() as u64);
+    let modules = count(modules as u64);
     match errors.len() {
+        0 if fault.is_some() => {}
         0 => writeln!(out, "the SQL of {modules} modules was run on no events: all fits")?,
-        some => writeln!(out, "\nthe SQL of {modules} modules was run on no events: {some} errors")?,
+        some => writeln!(out, "\nthe SQL of {modules} modules was run on no events: {} errors", count(some as u64))?,
     }
     out.flush()?;
-    Ok(if errors.is_empty() { Outcome::Done } else { Outcome::Rejects })
+    match fault {
+        Some(fault) => Err(fault),
+        None if errors.is_empty() => Ok(Outcome::Done),
+        None => Ok(Outcome::Rejects),
+    }
 }

@@ -149,5 +149,14 @@ fn unknown(kinds: &[Kind], project: &Project, option: &str, text: &str) -> anyho
         true => "write".to_string(),
         false => format!("{}\nor write", did_you_mean(text, known)),
     };
-    anyhow!("{option} {text}: no such target in etl.toml; {help} {}", written.join(", "))
+    anyhow!("{option} {}: no such target in etl.toml; {help} {}", shown(text), written.join(", "))
+}
+
+/// A text that is no target, as an error may show it. What looks like a URL of an unknown scheme may hold a password, so
+/// nothing behind its scheme is shown.
+fn shown(text: &str) -> String {
+    match text.contains("://") || text.contains('@') {
+        true => format!("{}...", text.find(':').map_or("", |colon| &text[..=colon])),
+        false => text.to_string(),
+    }
 }

@@ -4,8 +4,10 @@
 //! all holds. The events go the way that a seed's events go, indexes included. An event that is rejected doesn't hold,
 //! unless the use case expects it in `etl.rejected`.
 
+mod checking;
 mod matching;
 mod relation;
+mod temporary;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,10 +15,12 @@ use std::sync::atomic::AtomicBool;
 use etl_schemas::diagnostic::{Diagnostic, did_you_mean};
 use etl_schemas::event::EventCatalog;
 
+pub use self::checking::check;
 use self::matching::{Unmatched, nearest, unmatched};
 use self::relation::{Relation, relations};
+use self::temporary::TemporaryDatabase;
 use super::connection::Connection;
-use super::{IfExists, PostgresOptions, PostgresSink, PostgresTarget, StreamFingerprint, failure, quoted};
+use super::{IfExists, PostgresOptions, PostgresTarget, StreamFingerprint, failure};
 use crate::LoadError;
 use crate::module::Module;
 use crate::sink::Sink;
@@ -24,23 +28,6 @@ use crate::usecase::{Expectation, ExpectedRow, ExpectedTable, UseCase};
 
 /// Rows that are shown of a table that holds others than expected.
 const SHOWN_ROWS_MAX: usize = 20;
-
-/// Dropped with all it holds, whatever becomes of the trial.
-struct TemporaryDatabase<'a> {
-    target: &'a PostgresTarget,
-    name: String,
-}
-
-impl Drop for TemporaryDatabase<'_> {
-    fn drop(&mut self) {
-        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&self.name));
-        let dropped = Connection::open(self.target, "postgres")
-            .and_then(|server| server.run("dropping it", server.client.batch_execute(&statement)));
-        if let Err(error) = dropped {
-            tracing::warn!("the temporary database `{}` stays behind: {error}", self.name);
-        }
-    }
-}
 
 /// Runs `case` in a database of its own, called `prefix` and the module's name, which must not exist. A raised `stop` ends
 /// it when something is waited for.
@@ -62,8 +49,7 @@ pub fn try_out(
         ..PostgresOptions::default()
     };
     let stream = StreamFingerprint { dump: "use case".to_string(), mappings: case.name.clone() };
-    let mut sink = PostgresSink::open(target, module, catalog, &stream, &options)?;
-    let database = TemporaryDatabase { target, name: sink.database().to_string() };
+    let (database, mut sink) = TemporaryDatabase::open(target, module, catalog, &stream, &options)?;
     if let Some(batch) = case.batch(catalog) {
         sink.write(&batch)?;
     }
