@@ -17,6 +17,7 @@ mod reset;
 mod rollback;
 mod seed;
 mod server;
+mod servers;
 mod story;
 mod summary;
 mod target;

@@ -21,5 +21,6 @@ mod rabbitmq_tls;
 mod rollback;
 mod sample;
 mod seed;
+mod servers;
 mod story;
 mod usecases;

@@ -10,6 +10,7 @@ mod client;
 mod queue;
 mod setting;
 mod source;
+mod target;
 mod toml_file;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub use client::SourceClient;
 pub use queue::QueueKind;
 pub use setting::Setting;
 pub use source::{Consistency, Source};
+use target::FileTarget;
+pub use target::{Server, Target};
 pub use toml_file::parse_toml;
 
 use crate::diagnostic::Diagnostic;
@@ -96,19 +99,6 @@ impl Tables {
     }
 }
 
-/// Where events go.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// `postgres://user@host:port`, without a database: each module has its own; or `amqp://user@host:port/virtual-host`.
-    pub url: Setting,
-    /// The password, most often `${...}`.
-    pub password: Option<Setting>,
-    /// Put before each module's name to make its database's, so that environments share a server: `staging_`.
-    pub database_prefix: String,
-    /// What kind of queue a module gets that says none itself.
-    pub queue: QueueKind,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -138,16 +128,6 @@ struct FileTables {
     include: Vec<String>,
     #[serde(default)]
     exclude: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileTarget {
-    url: Spanned<String>,
-    password: Option<Spanned<String>>,
-    #[serde(default)]
-    database_prefix: String,
-    queue: Option<Spanned<String>>,
 }
 
 impl Project {
@@ -192,18 +172,10 @@ impl Project {
                 Box::new(Diagnostic::at(path, text, written.span(), message))
             })?,
         };
-        let setting = |value: &Spanned<String>| Setting::new(path, text, value);
         let source = file.source.as_ref().map(|source| source.checked(path, text)).transpose()?;
         let casts = casts::checked(path, text, &file.casts)?;
-        let mut targets = BTreeMap::new();
-        for (name, target) in &file.targets {
-            let password = target.password.as_ref();
-            let password = password.map(|value| Setting::secret(path, text, "password", value)).transpose()?;
-            let (url, database_prefix) = (setting(&target.url)?, target.database_prefix.clone());
-            let queue = target.queue.as_ref().map(|kind| QueueKind::checked(path, text, kind)).transpose()?;
-            let queue = queue.unwrap_or_default();
-            targets.insert(name.clone(), Target { url, password, database_prefix, queue });
-        }
+        let targets = file.targets.iter().map(|(name, target)| Ok((name.clone(), target.checked(path, text)?)));
+        let targets = targets.collect::<Result<_, Box<Diagnostic>>>()?;
         let tables = Tables { include: file.tables.include, exclude: file.tables.exclude };
         let after = file.after.iter().map(|after| after.checked(path, text)).collect::<Result<_, _>>()?;
         Ok(Project { folder: folder.to_path_buf(), name, namespace, source, tables, casts, targets, after })
@@ -281,6 +253,29 @@ mod tests {
         let refused = client("client = \"mssql\"").unwrap_err();
         assert_eq!((refused.line, refused.column), (5, 10));
         assert!(refused.to_string().contains("mssql-tds"), "{refused}");
+    }
+
+    #[test]
+    fn modules_may_have_servers_of_their_own() {
+        let text = "[project]\nname = \"x\"\n[targets.t]\nurl = \"postgres://u@h\"\n\
+                    [targets.t.modules.chta]\nurl = \"${CHAT_URL}\"\npassword = \"${CHAT_PASSWORD}\"\n";
+        let project = parse(text).unwrap();
+        assert!(project.targets["t"].modules["chta"].password.is_some());
+        assert_eq!(project.targets["t"].unknown_modules(&["chta"]), []);
+        expect![[r#"
+            etl.toml:6:7: this is a server for module `chta`, and there is no such module
+              |
+            6 | url = "${CHAT_URL}"
+              |       ^^^^^^^^^^^^^
+              = did you mean `chat`?"#]]
+        .assert_eq(&project.targets["t"].unknown_modules(&["chat", "news"])[0].to_string());
+        // As anywhere else: no secret in the clear, no unknown key, no server without a URL.
+        for (from, to) in
+            [("\"${CHAT_PASSWORD}\"", "\"s3cret\""), ("password", "pasword"), ("url = \"${CHAT_URL}\"\n", "")]
+        {
+            let shown = parse(&text.replace(from, to)).unwrap_err().to_string();
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
     }
 
     #[test]

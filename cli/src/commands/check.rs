@@ -62,7 +62,7 @@ pub(super) fn run(project: &Path, arguments: &CheckArguments) -> anyhow::Result<
 /// Runs the SQL of the modules on the server that `--on` names, and prints what is wrong, also when the server fails
 /// before the last of them.
 fn try_out(pipeline: &Pipeline, modules: &[Module], server: &Server, out: &mut impl Write) -> anyhow::Result<Outcome> {
-    let Tried { modules, errors, fault } = trial::try_out(&server.target, modules, &pipeline.catalog);
+    let Tried { modules, errors, fault } = trial::try_out(&server.servers, modules, &pipeline.catalog);
     for error in &errors {
         writeln!(out, "\n{error}")?;
     }

@@ -24,20 +24,21 @@ pub(super) fn run(project: &Path, arguments: &ConsumeArguments) -> anyhow::Resul
     let opened = Opened::open(project)?;
     let Opened { project, catalog, modules } = &opened;
     let (broker, kind) = target::rabbit(project, "--from", &arguments.from)?;
-    let (server, database_prefix) = target::postgres(project, "--to", &arguments.to)?;
+    let servers = target::postgres(project, "--to", &arguments.to)?;
     let topology = Topology::new(&project.name, modules, catalog, kind)?;
     let module = opened.selected(std::slice::from_ref(&arguments.module))?.remove(0);
+    let place = servers.of(&module.name)?;
     let retry_time_max = Duration::from_secs(arguments.retry_for);
     let to = PostgresOptions {
         origin: Origin::Queue,
-        database_prefix,
+        database_prefix: servers.database_prefix.clone(),
         retry_time_max,
         stop: interrupt::flag(),
         rejects_max: arguments.max_rejects,
         ..PostgresOptions::default()
     };
     let mut open = |stream: &StreamFingerprint| -> Result<Box<dyn Sink>, LoadError> {
-        Ok(Box::new(PostgresSink::open(&server, &module, catalog, stream, &to)?))
+        Ok(Box::new(PostgresSink::open(&place.target, &module, catalog, stream, &to)?))
     };
     let (prefetch, until_idle) = (arguments.prefetch, arguments.until_idle);
     let options = ConsumeOptions { prefetch, until_idle, retry_time_max, stop: interrupt::flag() };
@@ -48,7 +49,8 @@ pub(super) fn run(project: &Path, arguments: &ConsumeArguments) -> anyhow::Resul
             task.set(position);
         }
     };
-    let report = consume(&broker, &topology, &module, catalog, &mut open, &options, &mut moved)?;
+    let report = consume(&broker, &topology, &module, catalog, &mut open, &options, &mut moved);
+    let report = report.map_err(|error| place.failed(error))?;
     drop(task);
     let mut out = stdout();
     match arguments.json {

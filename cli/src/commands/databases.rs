@@ -2,25 +2,13 @@
 
 use std::path::Path;
 
-use etl_load::postgres::PostgresTarget;
-
 use super::opened::Opened;
+use super::servers::ModuleServer;
 use super::target;
 
-/// Databases on a server.
-pub(super) struct Databases {
-    pub(super) server: PostgresTarget,
-    /// Module and database, in the order of the modules' names.
-    pub(super) modules: Vec<(String, String)>,
-}
-
-impl Databases {
-    /// Of the project's modules with these names, or of all, on the target that `--to` says.
-    pub(super) fn open(project: &Path, to: &str, names: &[String]) -> anyhow::Result<Databases> {
-        let opened = Opened::open(project)?;
-        let (server, prefix) = target::postgres(&opened.project, "--to", to)?;
-        let modules =
-            opened.selected(names)?.into_iter().map(|module| (module.name.clone(), format!("{prefix}{}", module.name)));
-        Ok(Databases { server, modules: modules.collect() })
-    }
+/// The databases of the project's modules with these names, or of all, on the target that `--to` says; in the order of the
+/// modules' names.
+pub(super) fn databases(project: &Path, to: &str, names: &[String]) -> anyhow::Result<Vec<ModuleServer>> {
+    let opened = Opened::open(project)?;
+    target::postgres(&opened.project, "--to", to)?.of_all(&opened.selected(names)?)
 }

@@ -123,7 +123,7 @@ fn extract_all(folders: &Folders, servers: &Servers) -> anyhow::Result<ExtractRe
 
 fn seed_all(folders: &Folders, servers: &Servers) -> anyhow::Result<Seeded> {
     let server = PostgresTarget::parse(&servers.postgres.url(), None)?;
-    let target = Target::Postgres { server, database_prefix: String::new() };
+    let target = Target::Postgres(super::servers::Servers::all_on(server, "the demo's server".to_string()));
     let arguments = SeedArguments {
         transform: TransformArguments {
             from: folders.dump.clone(),

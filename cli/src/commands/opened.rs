@@ -39,9 +39,19 @@ impl Opened {
 /// Every module of the project, checked against its events.
 pub(super) fn all_modules(project: &Project, catalog: &EventCatalog) -> anyhow::Result<Vec<Module>> {
     match Module::load_all(&project.modules_folder(), catalog) {
-        Ok(modules) => Ok(modules),
+        Ok(modules) => known_to_targets(project, modules),
         Err(LoadError::Invalid(diagnostics)) => Err(Findings::error(diagnostics)),
         Err(other) => Err(other.into()),
+    }
+}
+
+/// The modules, if the project's targets have servers for no others.
+fn known_to_targets(project: &Project, modules: Vec<Module>) -> anyhow::Result<Vec<Module>> {
+    let names: Vec<&str> = modules.iter().map(|module| module.name.as_str()).collect();
+    let unknown: Vec<_> = project.targets.values().flat_map(|target| target.unknown_modules(&names)).collect();
+    match unknown.is_empty() {
+        true => Ok(modules),
+        false => Err(Findings::error(unknown)),
     }
 }
 

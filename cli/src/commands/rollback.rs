@@ -8,27 +8,28 @@ use anyhow::anyhow;
 use etl_load::postgres::{Described, roll_back};
 use serde_json::json;
 
-use super::databases::Databases;
+use super::databases::databases;
 use crate::arguments::RollbackArguments;
 use crate::failure::Outcome;
 use crate::interrupt;
 use crate::output::{count, stdout, table};
 
 pub(super) fn run(project: &Path, arguments: &RollbackArguments) -> anyhow::Result<Outcome> {
-    let databases = Databases::open(project, &arguments.to, &arguments.module)?;
+    let databases = databases(project, &arguments.to, &arguments.module)?;
     let time_max = Duration::from_secs(arguments.retry_for);
     let (mut live, mut left, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     // A module that can't go back doesn't keep the others from it.
-    for (module, database) in &databases.modules {
+    for place in &databases {
+        let module = place.module.as_str();
         if interrupt::requested() {
-            left.push(module.as_str());
+            left.push(module);
             continue;
         }
-        match roll_back(&databases.server, database, time_max, interrupt::flag()) {
-            Ok(described) => live.push((module.as_str(), described)),
+        match roll_back(&place.target, &place.database, time_max, interrupt::flag()) {
+            Ok(described) => live.push((module, described)),
             Err(error) => {
-                left.push(module.as_str());
-                failures.push(format!("{module}: {error}"));
+                left.push(module);
+                failures.push(format!("{place}: {error}"));
             }
         }
     }

@@ -12,12 +12,11 @@ use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::project::{self, Project, QueueKind, Setting};
 use secrecy::ExposeSecret;
 
+use super::servers::Servers;
+
 /// Where events go or come from.
 pub(super) enum Target {
-    Postgres {
-        server: PostgresTarget,
-        database_prefix: String,
-    },
+    Postgres(Servers),
     Rabbit {
         broker: RabbitTarget,
         /// For modules that say none themselves.
@@ -60,7 +59,7 @@ impl Kind {
 
     /// Of a target of the project. One whose URL can't be told now may be either.
     fn may_be_of(self, target: &project::Target) -> bool {
-        match (target.url.resolve(), self) {
+        match (target.server.url.resolve(), self) {
             (Ok(url), Kind::Rabbit) => RabbitTarget::is_url(url.expose_secret()),
             (Ok(url), Kind::Postgres) => !RabbitTarget::is_url(url.expose_secret()),
             (Err(_), Kind::Rabbit | Kind::Postgres) => true,
@@ -78,10 +77,10 @@ impl Kind {
     }
 }
 
-/// The server that an option such as `--to` names, and the prefix of its databases' names.
-pub(super) fn postgres(project: &Project, option: &str, text: &str) -> anyhow::Result<(PostgresTarget, String)> {
+/// The servers that an option such as `--to` names.
+pub(super) fn postgres(project: &Project, option: &str, text: &str) -> anyhow::Result<Servers> {
     match of_kinds(&[Kind::Postgres], project, option, text)? {
-        Target::Postgres { server, database_prefix } => Ok((server, database_prefix)),
+        Target::Postgres(servers) => Ok(servers),
         _ => Err(misfit(option, text, "a Postgres server", Kind::Postgres)),
     }
 }
@@ -115,7 +114,7 @@ fn of_kinds(kinds: &[Kind], project: &Project, option: &str, text: &str) -> anyh
         },
         Some(Kind::Postgres) => {
             let server = PostgresTarget::parse(text, None).with_context(told)?;
-            Ok(Target::Postgres { server, database_prefix: String::new() })
+            Ok(Target::Postgres(Servers::all_on(server, format!("{option} {text}"))))
         }
         Some(Kind::Rabbit) => {
             let broker = RabbitTarget::parse(text, None).with_context(told)?;
@@ -129,15 +128,22 @@ fn of_kinds(kinds: &[Kind], project: &Project, option: &str, text: &str) -> anyh
 }
 
 fn of_project(target: &project::Target, name: &str) -> anyhow::Result<Target> {
-    let told = || format!("[targets.{name}]");
-    let password = target.password.as_ref().map(Setting::resolve).transpose()?;
-    let url = target.url.resolve()?;
-    if RabbitTarget::is_url(url.expose_secret()) {
-        let broker = RabbitTarget::parse(url.expose_secret(), password).with_context(told)?;
-        return Ok(Target::Rabbit { broker, queue: target.queue });
+    let url = match target.server.url.resolve() {
+        Ok(url) => url,
+        // Modules with servers of their own don't need it.
+        Err(_) if !target.modules.is_empty() => return Ok(Target::Postgres(Servers::of_target(target, name))),
+        Err(missing) => return Err(missing.into()),
+    };
+    if !RabbitTarget::is_url(url.expose_secret()) {
+        return Ok(Target::Postgres(Servers::of_target(target, name)));
     }
-    let server = PostgresTarget::parse(url.expose_secret(), password).with_context(told)?;
-    Ok(Target::Postgres { server, database_prefix: target.database_prefix.clone() })
+    let told = format!("[targets.{name}]");
+    if !target.modules.is_empty() {
+        bail!("{told}: a broker has queues for all modules; leave [targets.{name}.modules] out");
+    }
+    let password = target.server.password.as_ref().map(Setting::resolve).transpose()?;
+    let broker = RabbitTarget::parse(url.expose_secret(), password).context(told)?;
+    Ok(Target::Rabbit { broker, queue: target.queue })
 }
 
 fn unknown(kinds: &[Kind], project: &Project, option: &str, text: &str) -> anyhow::Error {

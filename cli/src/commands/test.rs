@@ -27,11 +27,12 @@ pub(super) fn run(project: &Path, arguments: &TestArguments) -> anyhow::Result<O
     for (index, (module, case)) in chosen.iter().enumerate() {
         interrupt::check()?;
         let prefix = format!("etl_test_{}_{index}_", std::process::id());
-        let diagnostics = match try_out(&server.target, module, case, &opened.catalog, &prefix, interrupt::flag()) {
+        let place = server.servers.of(&module.name)?;
+        let diagnostics = match try_out(&place.target, module, case, &opened.catalog, &prefix, interrupt::flag()) {
             Ok(diagnostics) => diagnostics,
             // What doesn't fit in a module fails all its use cases in the same way; it is told once, as an error.
             Err(LoadError::Invalid(diagnostics)) => return Err(crate::failure::Findings::error(diagnostics)),
-            Err(other) => return Err(other.into()),
+            Err(other) => return Err(place.failed(other)),
         };
         let verdict = if diagnostics.is_empty() { "holds" } else { "FAILS" };
         writeln!(out, "{verdict}  {}/{}: {}", module.name, case.name, case.title)?;

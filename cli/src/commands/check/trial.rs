@@ -1,15 +1,16 @@
 //! The modules' SQL tried out on a server, one module after another.
 //!
-//! In: modules, and a server where databases can be made. Out: the first error of each module, with file and line where
-//! the server tells them. When the server fails, or the user asks to stop, what was found by then isn't lost.
+//! In: modules, and servers where databases can be made. Out: the first error of each module, with file and line where
+//! the server tells them. When a server fails, or the user asks to stop, what was found by then isn't lost.
 
 use std::sync::Arc;
 
 use etl_load::LoadError;
 use etl_load::module::Module;
-use etl_load::postgres::{PostgresTarget, check};
+use etl_load::postgres::check;
 use etl_schemas::event::EventCatalog;
 
+use super::super::servers::Servers;
 use crate::interrupt;
 
 /// What is known after the trial.
@@ -23,11 +24,11 @@ pub(super) struct Tried {
     pub(super) fault: Option<anyhow::Error>,
 }
 
-/// Runs the modules' SQL until the server fails.
-pub(super) fn try_out(server: &PostgresTarget, modules: &[Module], catalog: &Arc<EventCatalog>) -> Tried {
+/// Runs the modules' SQL until a server fails.
+pub(super) fn try_out(servers: &Servers, modules: &[Module], catalog: &Arc<EventCatalog>) -> Tried {
     let mut tried = Tried::default();
     for module in modules {
-        match one(server, module, catalog) {
+        match one(servers, module, catalog) {
             Ok(error) => tried.errors.extend(error),
             Err(fault) => return Tried { fault: Some(fault), ..tried },
         }
@@ -36,7 +37,7 @@ pub(super) fn try_out(server: &PostgresTarget, modules: &[Module], catalog: &Arc
     tried
 }
 
-fn one(server: &PostgresTarget, module: &Module, catalog: &Arc<EventCatalog>) -> anyhow::Result<Option<String>> {
+fn one(servers: &Servers, module: &Module, catalog: &Arc<EventCatalog>) -> anyhow::Result<Option<String>> {
     interrupt::check()?;
     let prefix = format!("etl_check_{}_", std::process::id());
     let told = |error: LoadError| match error {
@@ -44,5 +45,7 @@ fn one(server: &PostgresTarget, module: &Module, catalog: &Arc<EventCatalog>) ->
         // The server refused a statement, and doesn't tell at which character.
         other => format!("{}: {other}", module.name),
     };
-    Ok(check(server, module, catalog, &prefix, interrupt::flag())?.map(told))
+    let place = servers.of(&module.name)?;
+    let checked = check(&place.target, module, catalog, &prefix, interrupt::flag());
+    Ok(checked.map_err(|error| place.failed(error))?.map(told))
 }

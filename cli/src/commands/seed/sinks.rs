@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{anyhow, bail};
 use etl_load::jsonl::JsonLines;
 use etl_load::null::NullSink;
-use etl_load::postgres::{self, PostgresOptions, PostgresSink, PostgresTarget, StreamFingerprint};
+use etl_load::postgres::{self, PostgresOptions, PostgresSink, StreamFingerprint};
 use etl_load::rabbitmq::topology::Topology;
 use etl_load::rabbitmq::{Format, IfPublished, PublishOptions, RabbitSink, RabbitTarget, Routes};
 use etl_load::sink::Sink;
@@ -16,6 +16,7 @@ use etl_schemas::project::QueueKind;
 
 use super::super::opened::{all_modules, selected};
 use super::super::pipeline::Pipeline;
+use super::super::servers::Servers;
 use super::super::target::Target;
 use super::super::work_folder::WorkFolder;
 use crate::arguments::{BodyFormat, Durability, IfExists, SeedArguments};
@@ -28,7 +29,7 @@ pub(crate) fn open_sinks(
     arguments: &SeedArguments,
     work: &WorkFolder,
 ) -> anyhow::Result<Vec<Box<dyn Sink>>> {
-    let takes_modules = matches!(target, Target::Postgres { .. });
+    let takes_modules = matches!(target, Target::Postgres(_));
     if !arguments.module.is_empty() && !takes_modules {
         bail!("--module: only databases are loaded module by module; leave --module out, or name a Postgres server");
     }
@@ -40,7 +41,7 @@ pub(crate) fn open_sinks(
             Ok(vec![Box::new(JsonLines::new(name, file, &pipeline.catalog))])
         }
         Target::Rabbit { broker, queue } => open_broker(pipeline, broker, *queue, arguments, work),
-        Target::Postgres { server, database_prefix } => open_databases(pipeline, server, database_prefix, arguments),
+        Target::Postgres(servers) => open_databases(pipeline, servers, arguments),
     }
 }
 
@@ -61,8 +62,7 @@ fn open_file(path: &Path, if_exists: IfExists) -> anyhow::Result<File> {
 /// A sink for each module.
 fn open_databases(
     pipeline: &Pipeline,
-    server: &PostgresTarget,
-    database_prefix: &str,
+    servers: &Servers,
     arguments: &SeedArguments,
 ) -> anyhow::Result<Vec<Box<dyn Sink>>> {
     let options = PostgresOptions {
@@ -71,7 +71,7 @@ fn open_databases(
             IfExists::Fail => postgres::IfExists::Fail,
             IfExists::Replace => postgres::IfExists::Replace,
         },
-        database_prefix: database_prefix.to_string(),
+        database_prefix: servers.database_prefix.clone(),
         durability: match arguments.durability {
             Durability::Server => postgres::Durability::Server,
             Durability::Relaxed => postgres::Durability::Relaxed,
@@ -83,9 +83,10 @@ fn open_databases(
     };
     let fingerprint = fingerprint(pipeline);
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    for module in selected(all_modules(&pipeline.project, &pipeline.catalog)?, &arguments.module)? {
-        let sink = PostgresSink::open(server, &module, &pipeline.catalog, &fingerprint, &options)?;
-        sinks.push(Box::new(sink));
+    let modules = selected(all_modules(&pipeline.project, &pipeline.catalog)?, &arguments.module)?;
+    for (module, place) in modules.iter().zip(servers.of_all(&modules)?) {
+        let sink = PostgresSink::open(&place.target, module, &pipeline.catalog, &fingerprint, &options);
+        sinks.push(Box::new(sink.map_err(|error| place.failed(error))?));
     }
     Ok(sinks)
 }
