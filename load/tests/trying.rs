@@ -26,7 +26,7 @@ fn a_use_case_that_waits_is_ended_by_the_stop_flag_and_leaves_nothing() {
     std::fs::write(folder.path().join("usecases/waits.toml"), case).unwrap();
     let cases = UseCase::load_all(&m, &catalog).unwrap_or_else(|error| panic!("{error}"));
     let ended = try_out(&server.target(), &m, &cases[0], &catalog, &server.database(""), &STOPPED);
-    let error = ended.err().expect("it can't go on");
+    let error = ended.expect_err("it can't go on");
     assert!(matches!(error, LoadError::Stopped { .. }), "{error}");
     assert!(error.to_string().contains("in the way"), "{error}");
     assert_eq!(server.query_database("postgres", &server.existing("m")), ["0"]);
