@@ -73,7 +73,7 @@ fn ending(error: &anyhow::Error, goes_on: bool) -> (Outcome, Option<String>) {
     if let Some(stopped) = error.chain().find_map(|cause| cause.downcast_ref()).filter(|error| was_stopped(error)) {
         return (Outcome::Interrupted, Some(format!("interrupted: {stopped}")));
     }
-    if error.chain().any(|cause| cause.is::<Interrupted>()) {
+    if error.chain().any(<dyn std::error::Error>::is::<Interrupted>) {
         let advice = if goes_on { "; run the same command again to go on from here" } else { "" };
         return (Outcome::Interrupted, Some(format!("interrupted{advice}")));
     }
