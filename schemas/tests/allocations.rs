@@ -40,7 +40,8 @@ fn blocks_are_read_and_rows_decoded_without_an_allocation_per_row() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let (few, many) = (folder.path().join("few.pb.gz"), folder.path().join("many.pb.gz"));
-    (write(&few, FEW), write(&many, MANY));
+    write(&few, FEW);
+    write(&many, MANY);
     assert_none_per_row(|| read(&few), || read(&many));
 }
 
