@@ -8,6 +8,7 @@
 //! and gives an [`EventStream`]. There is no network and nothing async here. The same dump, mappings and project give
 //! the same events in the same order, whatever the number of threads and the memory.
 
+mod allocator;
 mod causality;
 pub mod decimal;
 mod derived;
@@ -22,6 +23,7 @@ mod scan;
 mod stream;
 pub mod zone;
 
+pub use allocator::give_back_freed_memory;
 pub use derived::{KeptTables, materialise};
 pub use error::TransformError;
 pub use explain::{Explanation, MappingExplanation, RowOutcome, ValueExplanation, explain};
