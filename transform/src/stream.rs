@@ -307,7 +307,7 @@ mod tests {
             let options = RunOptions { threads: 2, memory_bytes: megabytes << 20, ..RunOptions::new("") };
             options.merge_bytes(lookups << 20, 0) >> 20
         };
-        assert_eq!([pending(512, 0), pending(512, 16), pending(512, 100), pending(4096, 2000)], [80, 64, 32, 32]);
+        assert_eq!([pending(512, 0), pending(512, 16), pending(512, 100), pending(4096, 2000)], [85, 69, 32, 32]);
         assert_eq!([pending(6000, 500), pending(64, 0), pending(64, 30), pending(64, 60)], [500, 44, 14, 1]);
     }
 }
