@@ -19,7 +19,6 @@ use arguments::Arguments;
 use failure::Outcome;
 
 fn main() -> ExitCode {
-    etl_transform::give_back_freed_memory();
     let arguments = Arguments::parse();
     output::log_to_stderr(arguments.verbose);
     let goes_on = arguments.command.goes_on();

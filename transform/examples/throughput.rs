@@ -18,10 +18,10 @@ use etl_schemas::dump::{BlockBuffer, Dump, DumpTable};
 use etl_schemas::event::EventCatalog;
 use etl_schemas::project::Project;
 use etl_schemas::table::TableSchema;
-use etl_transform::{RunOptions, compile, give_back_freed_memory, plan, run};
+use etl_transform::{RunOptions, compile, plan, run, share_one_heap};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    give_back_freed_memory();
+    share_one_heap();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [project, dump, threads, memory @ ..] = arguments.as_slice() else {
         return Err("usage: throughput <project> <dump> <threads>|inflate [memory in MB]".into());

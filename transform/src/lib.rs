@@ -23,7 +23,7 @@ mod scan;
 mod stream;
 pub mod zone;
 
-pub use allocator::give_back_freed_memory;
+pub use allocator::share_one_heap;
 pub use derived::{KeptTables, materialise};
 pub use error::TransformError;
 pub use explain::{Explanation, MappingExplanation, RowOutcome, ValueExplanation, explain};

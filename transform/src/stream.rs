@@ -80,8 +80,8 @@ pub struct Progress {
 const BLOCK_BYTES_ON_THE_WAY: usize = 4 << 20;
 /// Blocks on their way get no more than a share of the memory, however many threads there are to read them.
 const BLOCKS_SHARE: usize = 3;
-/// Three for each thread keep all of them busy while the blocks are taken in their order.
-const BLOCKS_A_THREAD: usize = 3;
+/// Two for each thread keep all of them busy while the blocks are taken in their order.
+const BLOCKS_A_THREAD: usize = 2;
 /// Pending events get at least this much, however little memory is given ...
 const MERGE_BYTES_LEAST: usize = 1 << 20;
 /// ... and together with the lookups no more than this or a share of it: most of those that wait, wait long, and come back
@@ -298,7 +298,7 @@ mod tests {
         let blocks = |threads, megabytes: usize| {
             RunOptions { threads, memory_bytes: megabytes << 20, ..RunOptions::new("") }.blocks_on_the_way()
         };
-        assert_eq!([blocks(2, 512), blocks(64, 512), blocks(64, 64), blocks(0, 0)], [6, 42, 5, 1]);
+        assert_eq!([blocks(2, 512), blocks(64, 512), blocks(64, 64), blocks(0, 0)], [4, 42, 5, 1]);
     }
 
     #[test]
@@ -308,6 +308,6 @@ mod tests {
             options.merge_bytes(lookups << 20, 0) >> 20
         };
         assert_eq!([pending(512, 0), pending(512, 16), pending(512, 100), pending(4096, 2000)], [85, 69, 32, 32]);
-        assert_eq!([pending(6000, 500), pending(64, 0), pending(64, 30), pending(64, 60)], [500, 44, 14, 1]);
+        assert_eq!([pending(6000, 500), pending(64, 0), pending(64, 30), pending(64, 60)], [500, 48, 18, 1]);
     }
 }

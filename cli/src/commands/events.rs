@@ -21,6 +21,7 @@ use crate::interrupt;
 use crate::output::count;
 
 pub(super) fn run(project: &Path, arguments: &EventsArguments) -> anyhow::Result<Outcome> {
+    etl_transform::share_one_heap();
     let pipeline = Pipeline::open(project, &arguments.transform)?;
     if let Some([table, key]) = arguments.explain.as_deref() {
         return explain::run(&pipeline, arguments, table, key);
