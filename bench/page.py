@@ -96,14 +96,14 @@ def profiled(each):
 def promises(parts):
     """How many hold, and those that don't with what the profile shows of their stages."""
     all_of_them = [(part, target) for part in parts for target in part["targets"]]
-    missed = []
-    for part, target in all_of_them:
-        if not target["holds"]:
-            missed.append(f"- {part['name']}: {promise(target)}")
-            of_it = [each for each in part["profiles"] if each["stage"] in target["stages"] and each["shows"] == target["shows"]]
-            missed += [f"  - {profile.summary(each, code)}" for each in of_it]
+    missed = [(part, target) for part, target in all_of_them if not target["holds"]]
+    lines = []
+    for part, target in missed:
+        lines.append(f"- {part['name']}: {promise(target)}")
+        of_it = [each for each in part["profiles"] if each["stage"] in target["stages"] and each["shows"] == target["shows"]]
+        lines += [f"  - {profile.summary(each, code)}" for each in of_it]
     told = "All hold." if not missed else f"{len(missed)} of {len(all_of_them)} don't hold:"
-    return ["## What was promised", "", f"{len(all_of_them)} bounds were looked at. {told}", "", *missed, ""]
+    return ["## What was promised", "", f"{len(all_of_them)} bounds were looked at. {told}", "", *lines, ""]
 
 
 def took(result):
