@@ -46,14 +46,34 @@ pub enum WireError {
     Timestamp(u32),
 }
 
+/// Bytes of the longest varint.
+const VARINT_BYTES_MAX: usize = 10;
+
 /// Appends a varint.
 #[inline]
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
+pub fn put_varint(out: &mut Vec<u8>, value: u64) {
+    // One byte is by far the most frequent length.
+    match value {
+        0..0x80 => out.push(value as u8),
+        _ => put_long_varint(out, value),
     }
-    out.push(value as u8);
+}
+
+/// All bytes that there may be are appended at once, and those too many cut off: so room is looked for once, and not for
+/// each byte.
+#[inline]
+fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
+    let mut bytes = [0; VARINT_BYTES_MAX];
+    let mut last = 0;
+    while value >= 0x80 && last < VARINT_BYTES_MAX - 1 {
+        bytes[last] = value as u8 | 0x80;
+        value >>= 7;
+        last += 1;
+    }
+    bytes[last] = value as u8;
+    let end = out.len() + last + 1;
+    out.extend_from_slice(&bytes);
+    out.truncate(end);
 }
 
 /// Length of a varint in bytes, 1 to 10.

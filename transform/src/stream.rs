@@ -86,8 +86,8 @@ const BLOCKS_A_THREAD: usize = 2;
 const MERGE_BYTES_LEAST: usize = 1 << 20;
 /// ... and together with the lookups no more than this or a share of it: most of those that wait, wait long, and come back
 /// from the disk in order at little cost. So a dump of ten times the rows takes hardly more memory.
-const MERGE_BYTES_USUAL: usize = 80 << 20;
-const MERGE_SHARE: usize = 6;
+const MERGE_BYTES_USUAL: usize = 64 << 20;
+const MERGE_SHARE: usize = 8;
 /// Beside large lookups they get this much where there is room: with less, nearly every block would go to disk by itself.
 const MERGE_BYTES_BESIDE_LOOKUPS: usize = 32 << 20;
 
@@ -307,7 +307,7 @@ mod tests {
             let options = RunOptions { threads: 2, memory_bytes: megabytes << 20, ..RunOptions::new("") };
             options.merge_bytes(lookups << 20, 0) >> 20
         };
-        assert_eq!([pending(512, 0), pending(512, 16), pending(512, 100), pending(4096, 2000)], [85, 69, 32, 32]);
-        assert_eq!([pending(6000, 500), pending(64, 0), pending(64, 30), pending(64, 60)], [500, 48, 18, 1]);
+        assert_eq!([pending(512, 0), pending(512, 16), pending(512, 100), pending(4096, 2000)], [64, 48, 32, 32]);
+        assert_eq!([pending(6000, 500), pending(64, 0), pending(64, 30), pending(64, 60)], [250, 48, 18, 1]);
     }
 }

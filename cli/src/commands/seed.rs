@@ -41,7 +41,6 @@ pub(super) struct Seeded {
 }
 
 pub(super) fn run(project: &Path, arguments: &SeedArguments) -> anyhow::Result<Outcome> {
-    etl_transform::share_one_heap();
     let pipeline = Pipeline::open(project, &arguments.transform)?;
     let target = target::of_any_kind(&pipeline.project, "--to", &arguments.to)?;
     let work = arguments.transform.work.clone().unwrap_or_else(|| work_folder::of_project(&pipeline.project));

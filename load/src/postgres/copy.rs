@@ -5,6 +5,7 @@
 mod key_order;
 
 use std::mem;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -21,19 +22,24 @@ const CHUNK_BYTES: usize = 256 << 10;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: Bytes = Bytes::from_static(&(-1i16).to_be_bytes());
 
-/// Rows for some columns of one table.
-pub(super) struct CopyBuffer {
+/// Where rows go.
+struct Destination {
     schema: String,
     table: String,
     columns: Vec<String>,
     statement: Statement,
+    /// What the rows are staged for, if this is no table of the module.
+    staged_for: Option<StagedFor>,
+}
+
+/// Rows for some columns of one table.
+pub(super) struct CopyBuffer {
+    to: Arc<Destination>,
     bytes: Vec<u8>,
     /// Position of the event of each row, so that a row that the server refuses is known.
     positions: Vec<u64>,
     /// The order in which rows are sent; `None` for that of events.
     order: Option<KeyOrder>,
-    /// What the rows are staged for, if this is no table of the module.
-    staged_for: Option<StagedFor>,
 }
 
 /// Where staged rows take effect.
@@ -46,12 +52,33 @@ pub(super) enum StagedFor {
 }
 
 impl CopyBuffer {
-    /// Prepares the statement.
+    /// Prepares the statement, for rows of a table of the module or of ours.
     pub(super) fn prepare(
         connection: &Connection,
         schema: &str,
         table: &str,
         columns: Vec<String>,
+    ) -> Result<CopyBuffer, LoadError> {
+        CopyBuffer::prepare_for(connection, schema, table, columns, None)
+    }
+
+    /// Prepares the statement, for rows of a temporary table.
+    pub(super) fn prepare_staged(
+        connection: &Connection,
+        schema: &str,
+        table: &str,
+        columns: Vec<String>,
+        staged_for: StagedFor,
+    ) -> Result<CopyBuffer, LoadError> {
+        CopyBuffer::prepare_for(connection, schema, table, columns, Some(staged_for))
+    }
+
+    fn prepare_for(
+        connection: &Connection,
+        schema: &str,
+        table: &str,
+        columns: Vec<String>,
+        staged_for: Option<StagedFor>,
     ) -> Result<CopyBuffer, LoadError> {
         let list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
         let (schema, table) = (schema.to_string(), table.to_string());
@@ -63,40 +90,40 @@ impl CopyBuffer {
         );
         let doing = format!("preparing to copy into `{table}`");
         let statement = connection.run(&doing, connection.client.prepare(&sql))?;
-        let (bytes, positions) = (Vec::new(), Vec::new());
-        Ok(CopyBuffer { schema, table, columns, statement, bytes, positions, order: None, staged_for: None })
+        let to = Arc::new(Destination { schema, table, columns, statement, staged_for });
+        Ok(CopyBuffer { to, bytes: Vec::new(), positions: Vec::new(), order: None })
+    }
+
+    /// No rows, for the same statement.
+    pub(super) fn twin(&self) -> CopyBuffer {
+        let order = self.order.as_ref().map(KeyOrder::twin);
+        CopyBuffer { to: self.to.clone(), bytes: Vec::new(), positions: Vec::new(), order }
     }
 
     /// Has rows sent in the order of this column, if it is among those that are filled.
     pub(super) fn sorted_by(mut self, key: Option<&str>) -> CopyBuffer {
-        let place = key.and_then(|key| self.columns.iter().position(|column| column == key));
+        let place = key.and_then(|key| self.to.columns.iter().position(|column| column == key));
         self.order = place.map(KeyOrder::new);
         self
     }
 
     /// Whether these are the columns of that table.
     pub(super) fn is_for(&self, schema: &str, table: &str, columns: &[String]) -> bool {
-        self.schema == schema && self.table == table && self.columns == columns
-    }
-
-    /// Says that the table is a temporary one.
-    pub(super) fn staged_for(mut self, staged_for: StagedFor) -> CopyBuffer {
-        self.staged_for = Some(staged_for);
-        self
+        self.to.schema == schema && self.to.table == table && self.to.columns == columns
     }
 
     /// Where the rows go, as people write it: a table, or the handler that takes them.
     pub(super) fn destination(&self) -> String {
-        match (&self.staged_for, self.schema.as_str()) {
+        match (&self.to.staged_for, self.to.schema.as_str()) {
             (Some(StagedFor::Table(name) | StagedFor::Handler(name)), _) => name.clone(),
-            (None, "public") => self.table.clone(),
-            (None, schema) => format!("{schema}.{}", self.table),
+            (None, "public") => self.to.table.clone(),
+            (None, schema) => format!("{schema}.{}", self.to.table),
         }
     }
 
     /// The table of the module whose rows these become; `None` if a handler decides.
     pub(super) fn counted_table(&self) -> Option<String> {
-        match &self.staged_for {
+        match &self.to.staged_for {
             Some(StagedFor::Handler(_)) => None,
             _ => Some(self.destination()),
         }
@@ -115,7 +142,7 @@ impl CopyBuffer {
         }
         let start = self.bytes.len();
         // A table has at most 1,600 columns.
-        self.bytes.extend_from_slice(&(self.columns.len() as u16).to_be_bytes());
+        self.bytes.extend_from_slice(&(self.to.columns.len() as u16).to_be_bytes());
         match encode(&mut self.bytes) {
             Ok(()) => {
                 self.positions.push(position);
@@ -141,7 +168,7 @@ impl CopyBuffer {
 
     /// Position of the event whose row the server named in its error, if it did.
     pub(super) fn refused_position(&self, error: &Error) -> Option<u64> {
-        let row = failure::copy_row(error, &self.table)? - 1;
+        let row = failure::copy_row(error, &self.to.table)? - 1;
         let number = self.order.as_ref().map_or(Some(row), |order| order.number(row))?;
         self.positions.get(number).copied()
     }
@@ -158,18 +185,23 @@ impl CopyBuffer {
         self.order.iter_mut().for_each(KeyOrder::clear);
     }
 
-    /// Sends all rows, within the caller's transaction. They stay known by their positions until [`CopyBuffer::clear`].
+    /// Puts the rows in the order in which they are sent; no more are added.
+    pub(super) fn sort(&mut self) {
+        self.order.iter_mut().for_each(KeyOrder::sort);
+    }
+
+    /// Sends all rows, sorted, within the caller's transaction. They stay known by their positions until
+    /// [`CopyBuffer::clear`].
     pub(super) fn send(&mut self, connection: &Connection) -> Result<(), LoadError> {
         if self.positions.is_empty() {
             return Ok(());
         }
         let doing = format!("copying into `{}`", self.destination());
-        let result = match &mut self.order {
+        let result = match &self.order {
             Some(order) => {
-                order.sort();
                 let rows = order.chunks(&self.bytes, CHUNK_BYTES);
                 let chunks = std::iter::once(Bytes::from_static(HEADER)).chain(rows).chain([TRAILER]);
-                connection.run(&doing, copy(&connection.client, &self.statement, chunks))
+                connection.run(&doing, copy(&connection.client, &self.to.statement, chunks))
             }
             None => self.send_as_it_is(connection, &doing),
         };
@@ -177,7 +209,7 @@ impl CopyBuffer {
             rows if rows == self.positions.len() as u64 => Ok(()),
             rows => Err(refused(
                 connection.database(),
-                format!("`{}` took {rows} of {} rows; nothing was committed", self.table, self.positions.len()),
+                format!("`{}` took {rows} of {} rows; nothing was committed", self.to.table, self.positions.len()),
                 "look for a trigger or a rule on the table that leaves rows out, and remove it",
             )),
         }
@@ -189,7 +221,7 @@ impl CopyBuffer {
         let all = Bytes::from(mem::take(&mut self.bytes));
         let starts = (0..all.len()).step_by(CHUNK_BYTES);
         let chunks = starts.map(|start| all.slice(start..all.len().min(start + CHUNK_BYTES)));
-        let result = connection.run(doing, copy(&connection.client, &self.statement, chunks));
+        let result = connection.run(doing, copy(&connection.client, &self.to.statement, chunks));
         // Sent chunks share the buffer, and are gone by now: it comes back without being copied. `clear` keeps that so.
         let mut all = all;
         all.clear();

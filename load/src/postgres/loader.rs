@@ -2,30 +2,32 @@
 //!
 //! In: batches in total order. Out: committed transactions, each the rows of consecutive events and the checkpoint
 //! behind the last of them. Events are encoded as they come, so a transaction ends wherever it is full, also within a
-//! batch. Batches are kept until their rows are committed: when the server refuses a row, everything since the last
-//! commit is encoded again without it, in smaller transactions that grow again. Faults that may pass are waited out.
+//! batch; while the server works on it, the next one is encoded. Batches are kept until their rows are committed: when
+//! the server refuses a row, everything since the last commit is encoded again without it, in smaller transactions that
+//! grow again. Faults that may pass are waited out.
 
 mod commit;
+mod line;
 mod opening;
 mod pending;
 mod planning;
 mod recovery;
 mod rejected;
 pub(super) mod script;
+mod transaction;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use etl_schemas::event::{EventBatch, EventCatalog};
-use etl_schemas::ticks::Ticks;
 
+use self::line::Line;
 use self::pending::Pending;
-use self::rejected::RejectedRows;
+use self::rejected::Refusals;
+use self::transaction::Transaction;
 use super::checkpoint::{Checkpoint, Counts, Fingerprints, Mover, load_anew};
 use super::connection::{Backend, Connection};
-use super::copy::CopyBuffer;
 use super::database::refused;
-use super::encode::put_int4;
 use super::generation::Generation;
 use super::plan::RowPlan;
 use super::staging::Staging;
@@ -60,9 +62,6 @@ struct Job {
 struct Session {
     connection: Connection,
     backend: Backend,
-    /// By rank of the event type.
-    handlers: Vec<Option<Handler>>,
-    buffers: Vec<CopyBuffer>,
     /// What is done with staged events, if any are.
     staging: Option<Staging>,
     mover: Mover,
@@ -71,14 +70,19 @@ struct Session {
 /// Loads one module.
 pub struct PostgresSink {
     job: Job,
-    session: Session,
-    rejected: RejectedRows,
+    line: Line,
+    /// By rank of the event type.
+    handlers: Vec<Option<Handler>>,
+    /// Takes what is encoded.
+    filling: Transaction,
+    /// Takes its place when it is sent; `None` while it is on its way itself.
+    spare: Option<Transaction>,
+    refusals: Refusals,
+    last_reject: Option<String>,
     checkpoint: Checkpoint,
-    /// What the open transaction will add to the checkpoint.
-    open: OpenTransaction,
     pending: Pending,
     patience: Patience,
-    /// Rows after which a transaction is full: as the options say, or fewer for a while after a refused row.
+    /// Events after which a transaction is full: as the options say, or fewer for a while after a refused row.
     rows_max: usize,
     /// The last position handed to [`Sink::write`], 0 before the first.
     seen: u64,
@@ -86,19 +90,6 @@ pub struct PostgresSink {
     published: bool,
     resumed_after: u64,
     opened: Instant,
-}
-
-/// What has been encoded since the last commit.
-#[derive(Clone, Copy, Debug, Default)]
-struct OpenTransaction {
-    taken: u64,
-    passed_over: u64,
-    rejected: u64,
-    /// Bytes encoded.
-    bytes: usize,
-    /// Of the last event.
-    position: u64,
-    occurred_at: Ticks,
 }
 
 impl PostgresSink {
@@ -116,7 +107,7 @@ impl PostgresSink {
 
     /// The module's database, with its prefix.
     pub fn database(&self) -> &str {
-        self.session.connection.database()
+        &self.job.database
     }
 
     /// Encodes pending events until a transaction is full; says whether it is.
@@ -126,84 +117,28 @@ impl PostgresSink {
                 if self.is_full() {
                     return true;
                 }
-                self.encode(&batch, index);
+                self.filling.add(&batch, index, &mut self.handlers, &self.refusals);
                 self.pending.advance();
             }
-            self.pass_over_to(batch.last_position() + 1);
+            self.filling.pass_over_to(batch.last_position() + 1);
             if let Some(ends_at) = batch.ends_at() {
-                self.open.occurred_at = ends_at;
+                self.filling.occurred_at = ends_at;
             }
             self.pending.advance_over_empty();
         }
         self.is_full()
     }
 
-    /// Counts what lies between the last event and the one at `position`: events that a sparse batch leaves out.
-    fn pass_over_to(&mut self, position: u64) {
-        let last = self.open.position.max(self.checkpoint.position);
-        self.open.passed_over += position - 1 - last;
-        self.open.position = position - 1;
-    }
-
     fn is_full(&self) -> bool {
-        self.open.taken + self.open.rejected >= self.rows_max as u64
-            || self.open.bytes >= self.job.options.bytes_per_transaction
-            || self.pending.is_long()
-    }
-
-    /// Adds one event to the open transaction: as a row, as a rejected row, or as passed over.
-    fn encode(&mut self, batch: &EventBatch, index: usize) {
-        let header = batch.headers()[index];
-        self.pass_over_to(batch.position(index));
-        self.open.position += 1;
-        self.open.occurred_at = header.occurred_at;
-        let Session { handlers, buffers, staging, .. } = &mut self.session;
-        let Some(handler) = &mut handlers[usize::from(header.rank)] else {
-            self.open.passed_over += 1;
-            return;
-        };
-        let event = batch.event(index);
-        let buffer = &mut buffers[handler.buffer];
-        let mut staged = match (handler.staged, staging) {
-            (Some((place, one_by_one)), Some(staging)) => {
-                let stage = staging.stages.of_next(event.stream(), place, one_by_one);
-                Some((&mut staging.stages, stage, place))
-            }
-            _ => None,
-        };
-        let before = buffer.bytes();
-        // A row that the server has refused isn't sent again.
-        let encoded = match self.rejected.refusal(event.position) {
-            Some(reason) => Err(reason),
-            None => buffer.put_row(event.position, |out| {
-                handler.plan.encode(&event, out)?;
-                if let Some((_, stage, _)) = staged {
-                    put_int4(out, stage as i32);
-                }
-                Ok(())
-            }),
-        };
-        match encoded {
-            Ok(()) => {
-                if let Some((stages, stage, place)) = &mut staged {
-                    stages.take(*stage, *place);
-                }
-                self.open.taken += 1;
-                self.open.bytes += buffer.bytes() - before;
-            }
-            Err(reason) => {
-                self.open.rejected += 1;
-                self.open.bytes += event.body.len();
-                self.rejected.put(&event, &buffer.destination(), &reason);
-            }
-        }
+        self.filling.is_full(self.rows_max, self.job.options.bytes_per_transaction) || self.pending.is_long()
     }
 
     /// Commits everything that was handed over.
     fn flush(&mut self) -> Result<(), LoadError> {
         loop {
             self.fill();
-            self.commit()?;
+            self.submit()?;
+            self.wait_for_commit()?;
             if self.pending.is_empty() {
                 return Ok(());
             }
@@ -255,7 +190,7 @@ impl Sink for PostgresSink {
         }
         self.pending.push(batch.clone(), batch.count_up_to(due - 1));
         while self.fill() {
-            self.commit()?;
+            self.submit()?;
         }
         Ok(())
     }

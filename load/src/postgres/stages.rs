@@ -57,6 +57,11 @@ impl Stages {
         Stages { strict, handlers, ..Stages::default() }
     }
 
+    /// None yet, for the same handlers.
+    pub(super) fn twin(&self) -> Stages {
+        Stages::new(self.handlers, self.strict)
+    }
+
     /// The stage of the next event. `one_by_one` says that the handler itself keeps to the order of its events.
     pub(super) fn of_next(&mut self, stream: &str, handler: usize, one_by_one: bool) -> u32 {
         if self.strict {

@@ -58,9 +58,8 @@ pub(super) struct Builder<'a> {
     scripts: Vec<HandlerScript>,
 }
 
-/// The steps of the open transaction, and the function that takes them.
+/// The function that takes the steps of a transaction.
 pub(super) struct Staging {
-    pub(super) stages: Stages,
     walk: Statement,
     scripts: Vec<HandlerScript>,
 }
@@ -187,8 +186,8 @@ impl<'a> Builder<'a> {
         Ok(StagedHandler { plan, schema, table, place: self.actions.len() - 1, one_by_one })
     }
 
-    /// The function over all places; nothing when no handler is staged.
-    pub(super) fn finish(mut self, strict: bool) -> Result<Option<Staging>, LoadError> {
+    /// The steps of a transaction, none yet, and the function over all places; nothing when no handler is staged.
+    pub(super) fn finish(mut self, strict: bool) -> Result<Option<(Stages, Staging)>, LoadError> {
         if self.actions.is_empty() {
             return Ok(None);
         }
@@ -222,7 +221,7 @@ impl<'a> Builder<'a> {
         self.connection.run(doing, self.connection.client.batch_execute(&create))?;
         let walk = self.connection.client.prepare("SELECT pg_temp.etl_walk($1, $2)");
         let walk = self.connection.run(doing, walk)?;
-        Ok(Some(Staging { stages: Stages::new(self.actions.len(), strict), walk, scripts: self.scripts }))
+        Ok(Some((Stages::new(self.actions.len(), strict), Staging { walk, scripts: self.scripts })))
     }
 }
 
@@ -236,9 +235,9 @@ fn with_position(handler: &Handler) -> Handler {
 
 impl Staging {
     /// Brings the staged events into effect, within the caller's transaction and in one round trip.
-    pub(super) fn walk(&mut self, connection: &Connection) -> Result<(), LoadError> {
+    pub(super) fn walk(&self, connection: &Connection, stages: &Stages) -> Result<(), LoadError> {
         let (stages, places): (Vec<i32>, Vec<i32>) =
-            self.stages.steps().map(|step: Step| (step.stage as i32, step.handler as i32)).unzip();
+            stages.steps().map(|step: Step| (step.stage as i32, step.handler as i32)).unzip();
         if places.is_empty() {
             return Ok(());
         }

@@ -153,25 +153,32 @@ impl RowReader {
         while reader.remaining() > 0 {
             let at_key = reader.clone();
             let key = reader.varint().map_err(unreadable)?;
-            match self.actions.get(key as usize) {
-                Some(Action::Skip) => reader.skip((key & 7) as u8).map_err(unreadable)?,
+            // All that is read is taken at one place, where what takes it can be compiled in.
+            let (place, cell) = match self.actions.get(key as usize) {
+                Some(Action::Skip) => {
+                    reader.skip((key & 7) as u8).map_err(unreadable)?;
+                    continue;
+                }
                 Some(Action::Read(slot, kind)) => {
                     let field = (key >> 3) as u32;
                     let cell = next_cell(*kind, field, &mut reader).map_err(unreadable)?;
-                    take(usize::from(*slot), cell.map_err(|source| self.error(field, source))?)?;
+                    (usize::from(*slot), cell.map_err(|source| self.error(field, source))?)
                 }
                 Some(Action::Look) | None => {
                     reader = at_key;
-                    if let Some((place, cell)) = self.look(&mut reader)? {
-                        take(place, cell)?;
+                    match self.look(&mut reader)? {
+                        Some(found) => found,
+                        None => continue,
                     }
                 }
-            }
+            };
+            take(place, cell)?;
         }
         Ok(())
     }
 
     /// Reads a field whose key isn't among those that are known beforehand.
+    #[inline(never)]
     fn look<'a>(&self, reader: &mut WireReader<'a>) -> Result<Option<(usize, Cell<'a>)>, RowError> {
         let found = reader.field().map_err(|source| RowError { column: None, source })?;
         let Some((field, value)) = found else { return Ok(None) };

@@ -102,6 +102,17 @@ impl Expr {
         }
     }
 
+    /// The value of a column or of a constant that isn't text, where it stands.
+    #[inline]
+    fn standing<'a>(&'a self, context: Context<'a>) -> Option<&'a Value<'a>> {
+        match self {
+            Expr::Literal(Literal::Value(value)) => Some(value),
+            Expr::Column(Slot::Row(place)) => Some(&context.row[*place]),
+            Expr::Column(Slot::Joined(place)) => Some(&context.joined[*place]),
+            _ => None,
+        }
+    }
+
     /// Every arm hands its result up as it is: gathering them in one place first cost a tenth of a run. What the arms
     /// call isn't inlined, since the largest of them would set the size of this frame, which every node pays.
     fn compute<'a>(&'a self, context: Context<'a>) -> Evaluated<Value<'a>> {
@@ -163,7 +174,10 @@ impl Expr {
                 None => right.condition(context)?.filter(|right| *right),
             },
             Expr::Not(operand) => operand.condition(context)?.map(|truth| !truth),
-            Expr::IsNull(operand) => Some(operand.evaluate(context)?.is_null()),
+            Expr::IsNull(operand) => Some(match operand.standing(context) {
+                Some(value) => value.is_null(),
+                None => operand.evaluate(context)?.is_null(),
+            }),
             Expr::Compare(comparison, left, right) => is_so(*comparison, left, right, context)?,
             other => match other.evaluate(context)? {
                 Value::Null => None,
@@ -183,22 +197,32 @@ fn compare<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context:
     is_so(comparison, left, right, context).map(truth)
 }
 
+/// Most conditions compare a column with a constant: those are looked at where they are.
 fn is_so<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Option<bool>> {
-    let (left, right) = (left.evaluate(context)?, right.evaluate(context)?);
-    let order = match (comparison, &left, &right) {
-        (Comparison::Equal, ..) => return Ok(left.equals(&right)),
-        (Comparison::NotEqual, ..) => return Ok(left.equals(&right).map(|equal| !equal)),
-        (_, Value::Integer(left), Value::Integer(right)) => Some(left.cmp(right)),
-        _ => left.compare(&right),
+    if let (Some(left), Some(right)) = (left.standing(context), right.standing(context)) {
+        return Ok(holds(comparison, left, right));
+    }
+    Ok(holds(comparison, &left.evaluate(context)?, &right.evaluate(context)?))
+}
+
+#[inline]
+fn holds(comparison: Comparison, left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
+    let order = match (left, right) {
+        (Value::Null, _) | (_, Value::Null) => return None,
+        (Value::Integer(left), Value::Integer(right)) => left.cmp(right),
+        (Value::Timestamp(left), Value::Timestamp(right)) => left.cmp(right),
+        _ if comparison == Comparison::Equal => return left.equals(right),
+        _ if comparison == Comparison::NotEqual => return left.equals(right).map(|equal| !equal),
+        _ => left.compare(right)?,
     };
-    Ok(order.map(|order| match comparison {
+    Some(match comparison {
         Comparison::Equal => order.is_eq(),
         Comparison::NotEqual => order.is_ne(),
         Comparison::Less => order.is_lt(),
         Comparison::LessOrEqual => order.is_le(),
         Comparison::Greater => order.is_gt(),
         Comparison::GreaterOrEqual => order.is_ge(),
-    }))
+    })
 }
 
 fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<bool> {
@@ -290,7 +314,10 @@ pub(super) fn chosen<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<&'a 
     };
     for (when, result) in &case.branches {
         let holds = match operand {
-            Some(operand) => operand.equals(&when.evaluate(context)?) == Some(true),
+            Some(operand) => match when.standing(context) {
+                Some(when) => operand.equals(when) == Some(true),
+                None => operand.equals(&when.evaluate(context)?) == Some(true),
+            },
             None => when.condition(context)? == Some(true),
         };
         if holds {

@@ -31,6 +31,11 @@ impl KeyOrder {
         KeyOrder { place, rows: Vec::new() }
     }
 
+    /// No rows, by the same key.
+    pub(super) fn twin(&self) -> KeyOrder {
+        KeyOrder::new(self.place)
+    }
+
     /// Notes the row that begins at `start`, the last one of `bytes`.
     pub(super) fn add(&mut self, bytes: &[u8], start: usize) {
         let prefix = self.prefix(&bytes[start..]).unwrap_or_default();

@@ -6,9 +6,13 @@ use std::time::Instant;
 use etl_schemas::diagnostic::Diagnostic;
 use etl_schemas::event::EventCatalog;
 
+use super::line::Line;
+use super::pending::Pending;
 use super::planning::{Plans, plan};
+use super::rejected::{Refusals, RejectedRows};
 use super::script::run_script;
-use super::{Job, OpenTransaction, Pending, PostgresSink, RejectedRows, Session};
+use super::transaction::Transaction;
+use super::{Handler, Job, PostgresSink, Session};
 use crate::LoadError;
 use crate::module::{Action, Module};
 use crate::patience::Patience;
@@ -70,7 +74,7 @@ fn try_to_open(
     stream: &StreamFingerprint,
     options: &PostgresOptions,
 ) -> Result<PostgresSink, LoadError> {
-    let opened = Instant::now();
+    let began = Instant::now();
     let database = format!("{}{}", options.database_prefix, module.name);
     if database.len() > 63 {
         let help = "shorten the prefix or the module's name";
@@ -105,29 +109,41 @@ fn try_to_open(
         }
     };
     name_tables(&mut checkpoint, &plans.buffers);
+    let Opened { session, handlers, mut empty } = opened(connection, plans, module)?;
+    empty.begin(checkpoint.position);
     Ok(PostgresSink {
-        rejected: RejectedRows::prepare(&connection)?,
-        session: session(connection, plans, module)?,
-        open: OpenTransaction::default(),
+        line: Line::new(session),
+        handlers,
+        filling: empty,
+        spare: None,
+        refusals: Refusals::default(),
+        last_reject: None,
         pending: Pending::default(),
         patience: Patience::default(),
         rows_max: options.rows_per_transaction.max(1),
         seen: 0,
         published: generation == LIVE,
         resumed_after: if checkpoint.complete { EVERYTHING } else { checkpoint.position },
-        opened,
+        opened: began,
         checkpoint,
         job,
     })
 }
 
+/// A session, and what was planned on it.
+pub(super) struct Opened {
+    pub(super) session: Session,
+    pub(super) handlers: Vec<Option<Handler>>,
+    pub(super) empty: Transaction,
+}
+
 /// Connects again, when the session that is known by `lost` has failed: the checkpoint as it is now, and a session
 /// that is ready. `lost` becomes the new one as soon as there is one.
-pub(super) fn reopen(job: &Job, lost: &mut Backend) -> Result<(Checkpoint, Session), LoadError> {
+pub(super) fn reopen(job: &Job, lost: &mut Backend) -> Result<(Checkpoint, Opened), LoadError> {
     let connection = connect(job, lost)?;
     let (mut checkpoint, plans) = resume(&connection, job)?;
     name_tables(&mut checkpoint, &plans.buffers);
-    Ok((checkpoint, session(connection, plans, &job.module)?))
+    Ok((checkpoint, opened(connection, plans, &job.module)?))
 }
 
 /// The connection alone.
@@ -158,10 +174,11 @@ fn set_up(connection: &mut Connection, job: &Job) -> Result<(), LoadError> {
     connection.enter(job.generation)
 }
 
-fn session(connection: Connection, plans: Plans, module: &Module) -> Result<Session, LoadError> {
-    let Plans { handlers, buffers, staging } = plans;
+fn opened(connection: Connection, plans: Plans, module: &Module) -> Result<Opened, LoadError> {
+    let Plans { handlers, buffers, stages, staging } = plans;
     let (backend, mover) = (connection.backend()?, Mover::prepare(&connection, &module.name)?);
-    Ok(Session { connection, backend, handlers, buffers, staging, mover })
+    let empty = Transaction::new(buffers, stages, RejectedRows::prepare(&connection)?);
+    Ok(Opened { session: Session { connection, backend, staging, mover }, handlers, empty })
 }
 
 /// Tables that are only copied into are counted from the beginning, also when they get no row.

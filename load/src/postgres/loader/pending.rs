@@ -1,12 +1,12 @@
-//! Events handed over and not committed yet, with two marks: what is committed, and what is encoded.
+//! Events handed over and not committed yet, with three marks: what is committed, sent, and encoded.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use etl_schemas::event::EventBatch;
 
-/// Batches held at most: a module that takes few events commits at least this often, so that it doesn't hold the memory
-/// of a long stream.
+/// Batches in a transaction at most: a module that takes few events commits at least this often, so that it doesn't hold
+/// the memory of a long stream.
 const BATCHES_MAX: usize = 32;
 
 /// A place in the pending events.
@@ -21,6 +21,7 @@ struct Mark {
 pub(super) struct Pending {
     batches: Vec<Arc<EventBatch>>,
     committed: Mark,
+    sent: Mark,
     encoded: Mark,
 }
 
@@ -29,7 +30,7 @@ impl Pending {
     pub(super) fn push(&mut self, batch: Arc<EventBatch>, skip: usize) {
         if self.batches.is_empty() {
             let mark = Mark { batch: 0, event: skip };
-            (self.committed, self.encoded) = (mark, mark);
+            (self.committed, self.sent, self.encoded) = (mark, mark, mark);
         } else {
             debug_assert_eq!(skip, 0, "only the first batch of a resumed run overlaps with what is committed");
         }
@@ -57,9 +58,9 @@ impl Pending {
         }
     }
 
-    /// Whether so many batches are encoded that they should be committed.
+    /// Whether so many batches are encoded that they should be sent.
     pub(super) fn is_long(&self) -> bool {
-        self.encoded.batch >= BATCHES_MAX
+        self.encoded.batch - self.sent.batch >= BATCHES_MAX
     }
 
     /// Forgets everything.
@@ -72,15 +73,21 @@ impl Pending {
         self.batches.is_empty()
     }
 
-    /// What is encoded is committed now.
+    /// What is encoded is sent now.
+    pub(super) fn send(&mut self) {
+        self.sent = self.encoded;
+    }
+
+    /// What is sent is committed now.
     pub(super) fn release(&mut self) {
-        self.batches.drain(..self.encoded.batch);
-        self.encoded.batch = 0;
-        self.committed = self.encoded;
+        let done = self.sent.batch;
+        self.batches.drain(..done);
+        (self.sent.batch, self.encoded.batch) = (0, self.encoded.batch - done);
+        self.committed = self.sent;
     }
 
     /// What is encoded and not committed has to be encoded again.
     pub(super) fn rewind(&mut self) {
-        self.encoded = self.committed;
+        (self.sent, self.encoded) = (self.committed, self.committed);
     }
 }

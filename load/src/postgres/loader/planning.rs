@@ -13,6 +13,7 @@ use crate::postgres::catalog;
 use crate::postgres::connection::Connection;
 use crate::postgres::copy::{CopyBuffer, StagedFor};
 use crate::postgres::plan::RowPlan;
+use crate::postgres::stages::Stages;
 use crate::postgres::staging::{Builder, STAGE, StagedHandler, Staging};
 
 /// Everything that is ready to take events.
@@ -20,6 +21,8 @@ pub(super) struct Plans {
     /// By rank of the event type.
     pub(super) handlers: Vec<Option<LoadHandler>>,
     pub(super) buffers: Vec<CopyBuffer>,
+    /// For staged events, if there are any: the steps of a transaction, none yet, and what takes them.
+    pub(super) stages: Option<Stages>,
     pub(super) staging: Option<Staging>,
 }
 
@@ -50,7 +53,8 @@ pub(super) fn plan(connection: &Connection, module: &Module, catalog: &EventCata
         return Err(LoadError::Invalid(diagnostics));
     }
     let Planning { staged, handlers, buffers, .. } = planning;
-    Ok(Plans { handlers, buffers, staging: staged.finish(module.strict)? })
+    let (stages, staging) = staged.finish(module.strict)?.unzip();
+    Ok(Plans { handlers, buffers, stages, staging })
 }
 
 struct Planning<'a> {
@@ -79,7 +83,7 @@ impl Planning<'_> {
         let StagedHandler { plan, schema, table, place, one_by_one } = staged;
         let mut columns = plan.columns();
         columns.push(STAGE.to_string());
-        let buffer = CopyBuffer::prepare(self.connection, &schema, &table, columns)?.staged_for(staged_for);
+        let buffer = CopyBuffer::prepare_staged(self.connection, &schema, &table, columns, staged_for)?;
         self.buffers.push(buffer);
         let staged = Some((place, one_by_one));
         self.handlers[usize::from(handler.rank)] = Some(LoadHandler { plan, buffer: self.buffers.len() - 1, staged });

@@ -29,23 +29,26 @@ impl PostgresSink {
     }
 
     fn reopen(&mut self) -> Result<Checkpoint, LoadError> {
-        let (checkpoint, session) = opening::reopen(&self.job, &mut self.session.backend)?;
-        self.rejected.reconnect(&session.connection)?;
-        self.session = session;
+        let (checkpoint, opened) = opening::reopen(&self.job, &mut self.line.session().backend)?;
+        self.line.replace(opened.session);
+        (self.handlers, self.filling, self.spare) = (opened.handlers, opened.empty, None);
         Ok(checkpoint)
     }
 
-    /// Goes on with what the database holds: the open transaction was committed, with these counts, or it wasn't, or even
-    /// earlier ones are gone.
-    pub(super) fn go_on_from(&mut self, found: Checkpoint, counts: Counts) -> Result<(), LoadError> {
+    /// Goes on with what the database holds: the transaction that was sent, up to a position and with these counts, was
+    /// committed, or it wasn't, or even earlier ones are gone.
+    pub(super) fn go_on_from(&mut self, found: Checkpoint, sent: Option<(u64, Counts)>) -> Result<(), LoadError> {
         if found.position == self.checkpoint.position {
             self.checkpoint.complete = found.complete;
-            self.pending.rewind();
-            self.begin();
+            self.encode_again();
             return Ok(());
         }
-        if found.position == self.open.position {
-            return self.committed(counts);
+        if let Some((position, counts)) = sent
+            && found.position == position
+        {
+            self.committed(position, counts)?;
+            self.encode_again();
+            return Ok(());
         }
         if found.position > self.checkpoint.position {
             let help = "let one loader at a time work on it, then run the same command again";
@@ -55,7 +58,7 @@ impl PostgresSink {
         self.checkpoint = found;
         self.seen = position;
         self.pending.clear();
-        self.begin();
+        self.encode_again();
         tracing::warn!("{sink}: the server has lost commits; going on behind event {position}");
         Err(LoadError::WentBack { sink, position })
     }
@@ -65,7 +68,7 @@ impl PostgresSink {
         let PostgresOptions { retry_time_max, stop, .. } = self.job.options;
         while !self.published {
             let waiting = Waiting { time_max: retry_time_max, stop };
-            let exchanged = generation::publish(&self.session.connection, waiting);
+            let exchanged = generation::publish(&self.line.session().connection, waiting);
             if let Err(error) = exchanged {
                 self.look_again(error)?;
                 continue;
@@ -80,12 +83,12 @@ impl PostgresSink {
     fn look_again(&mut self, mut error: LoadError) -> Result<(), LoadError> {
         loop {
             self.wait(error)?;
-            let connected = opening::connect(&self.job, &mut self.session.backend)
+            let connected = opening::connect(&self.job, &mut self.line.session().backend)
                 .and_then(|connection| Ok((NEXT.exists(&connection)?, connection)));
             match connected {
                 Ok((unpublished, connection)) => {
                     self.published = !unpublished;
-                    self.session.connection = connection;
+                    self.line.session().connection = connection;
                     return Ok(());
                 }
                 Err(next) => error = next,

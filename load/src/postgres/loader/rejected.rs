@@ -12,45 +12,23 @@ use crate::postgres::encode::{put_bytes, put_display, put_int8, put_timestamp};
 const COLUMNS: [&str; 9] =
     ["position", "event_id", "event_type", "occurred_at", "stream", "key", "table_name", "reason", "body"];
 
-/// Rows bound for `etl.rejected`, and what the server has refused since the last commit.
+/// Rows bound for `etl.rejected`.
 pub(super) struct RejectedRows {
     buffer: CopyBuffer,
-    /// Reasons by position.
-    refused: BTreeMap<u64, String>,
-    /// Position and reason of the last one, for the error that stops a load.
-    last: String,
+    /// Position, type and reason of the last one, for the error that stops a load.
+    last: Option<String>,
 }
 
 impl RejectedRows {
-    /// Rows that wait go to this connection from now on; what was refused stays known.
-    pub(super) fn reconnect(&mut self, connection: &Connection) -> Result<(), LoadError> {
-        self.buffer = RejectedRows::prepare(connection)?.buffer;
-        Ok(())
-    }
-
     pub(super) fn prepare(connection: &Connection) -> Result<RejectedRows, LoadError> {
-        let buffer = CopyBuffer::prepare(
-            connection,
-            connection.generation.state,
-            "rejected",
-            COLUMNS.map(String::from).to_vec(),
-        )?;
-        Ok(RejectedRows { buffer, refused: BTreeMap::new(), last: "none in this run".to_string() })
+        let (state, columns) = (connection.generation.state, COLUMNS.map(String::from).to_vec());
+        let buffer = CopyBuffer::prepare(connection, state, "rejected", columns)?;
+        Ok(RejectedRows { buffer, last: None })
     }
 
-    /// The server refused the row of the event at `position`.
-    pub(super) fn refuse(&mut self, position: u64, reason: String) {
-        self.refused.insert(position, reason);
-    }
-
-    /// Why the server refused the event's row, if it has.
-    pub(super) fn refusal(&self, position: u64) -> Option<String> {
-        if self.refused.is_empty() { None } else { self.refused.get(&position).cloned() }
-    }
-
-    /// Refusals up to `position` are in the database now.
-    pub(super) fn forget_refused(&mut self, position: u64) {
-        self.refused.retain(|refused, _| *refused > position);
+    /// No rows, for the same statement.
+    pub(super) fn twin(&self) -> RejectedRows {
+        RejectedRows { buffer: self.buffer.twin(), last: None }
     }
 
     /// Adds an event.
@@ -69,7 +47,9 @@ impl RejectedRows {
             Ok::<(), std::convert::Infallible>(())
         });
         match row {
-            Ok(()) => self.last = format!("event {} ({}): {reason}", event.position, event.event_type().name),
+            Ok(()) => {
+                self.last = Some(format!("event {} ({}): {reason}", event.position, event.event_type().name));
+            }
             Err(never) => match never {},
         }
     }
@@ -80,10 +60,32 @@ impl RejectedRows {
 
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
+        self.last = None;
     }
 
-    pub(super) fn last(&self) -> &str {
-        &self.last
+    pub(super) fn last(&self) -> Option<&String> {
+        self.last.as_ref()
+    }
+}
+
+/// Rows that the server has refused since the last commit: reasons by position.
+#[derive(Default)]
+pub(super) struct Refusals(BTreeMap<u64, String>);
+
+impl Refusals {
+    /// The server refused the row of the event at `position`.
+    pub(super) fn add(&mut self, position: u64, reason: String) {
+        self.0.insert(position, reason);
+    }
+
+    /// Why the server refused the event's row, if it has.
+    pub(super) fn reason(&self, position: u64) -> Option<String> {
+        if self.0.is_empty() { None } else { self.0.get(&position).cloned() }
+    }
+
+    /// Those up to `position` are in the database now.
+    pub(super) fn forget(&mut self, position: u64) {
+        self.0.retain(|refused, _| *refused > position);
     }
 }
 
