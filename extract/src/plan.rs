@@ -205,15 +205,12 @@ mod tests {
     use crate::catalog::ServerInfo;
     use crate::connect::Client;
     use crate::error::UnsupportedColumn;
-    use crate::run::{Gentleness, PartSize};
     use crate::seek::Cursor;
-    use etl_schemas::dump::Level;
-    use etl_schemas::project::{Cast, SourceClient, Tables};
+    use etl_schemas::project::{Cast, Tables};
     use etl_schemas::sql_type::SqlType;
     use etl_schemas::table::{Column, Key, KeyKind};
     use etl_schemas::ticks::Ticks;
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
 
     fn column(id: u32, name: &str, sql_type: SqlType) -> Column {
         let collation = matches!(sql_type, SqlType::VarChar { .. }).then(|| "Latin1_General_100_CI_AS_SC_UTF8".into());
@@ -256,20 +253,8 @@ mod tests {
             counts_rows: true,
         };
         let url = "mssql://u@h/d".parse().unwrap();
-        let options = Extract {
-            url,
-            password: None,
-            client: SourceClient::Auto,
-            tables: Tables { include: Vec::new(), exclude: vec!["dbo.Old*".into()] },
-            casts,
-            consistency: Consistency::default(),
-            jobs: 1,
-            out: PathBuf::new(),
-            level: Level::default(),
-            restart: false,
-            part_size: PartSize::default(),
-            gentleness: Gentleness::default(),
-        };
+        let selection = Tables { include: Vec::new(), exclude: vec!["dbo.Old*".into()] };
+        let options = Extract { tables: selection, casts, ..Extract::new(url, None, "") };
         let begun = Begun { at: Ticks(0), snapshot: None, rows: BTreeMap::new() };
         Plan::new(&options.url, SourceCatalog { server, tables }, &options, begun)
     }

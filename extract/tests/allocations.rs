@@ -10,12 +10,12 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use etl_extract::report::Outcome;
-use etl_extract::run::{Extract, Gentleness, PartSize, extract};
+use etl_extract::run::{Extract, extract};
 use etl_fixtures::allocations::{COUNTING, Counting, PER_ROW_MAX, alone, per_row};
 use etl_fixtures::happypancake;
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
-use etl_schemas::dump::{Dump, DumpTable, Level};
-use etl_schemas::project::{Consistency, SourceClient, Tables};
+use etl_schemas::dump::{Dump, DumpTable};
+use etl_schemas::project::{SourceClient, Tables};
 
 #[path = "../examples/drain.rs"]
 #[allow(dead_code, reason = "its main is what a person runs")]
@@ -70,20 +70,8 @@ fn dumped(options: &Extract) -> u64 {
 }
 
 fn options(client: SourceClient, url: &str, out: &Path) -> Extract {
-    Extract {
-        url: url.parse().unwrap(),
-        password: Some(password().into()),
-        client,
-        tables: Tables { include: vec![format!("dbo.{TABLE}")], exclude: Vec::new() },
-        casts: Vec::new(),
-        consistency: Consistency::default(),
-        jobs: 1,
-        out: out.to_path_buf(),
-        level: Level::default(),
-        restart: false,
-        part_size: PartSize::default(),
-        gentleness: Gentleness::default(),
-    }
+    let tables = Tables { include: vec![format!("dbo.{TABLE}")], exclude: Vec::new() };
+    Extract { client, tables, ..Extract::new(url.parse().unwrap(), Some(password().into()), out) }
 }
 
 const FOLDER: &str = "ETL_TEST_SERVE_FOLDER";

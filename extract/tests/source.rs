@@ -2,15 +2,14 @@
 
 use std::path::Path;
 
-use etl_extract::run::{Extract, Gentleness, PartSize};
+use etl_extract::run::Extract;
 use etl_fixtures::cell::{Cell, OwnedCell};
 use etl_fixtures::sqlserver::all_types;
 use etl_fixtures::sqlserver::database::{DatabaseDefinition, DatabaseWriter, TableDefinition};
 use etl_fixtures::sqlserver::live::LiveWriter;
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
 use etl_fixtures::tds::Tls;
-use etl_schemas::dump::Level;
-use etl_schemas::project::{Consistency, SourceClient, Tables};
+use etl_schemas::project::SourceClient;
 use etl_schemas::sql_type::SqlType;
 use etl_schemas::table::{Column, Key, KeyKind, TableName, TableSchema};
 use tempfile::TempDir;
@@ -119,20 +118,7 @@ impl Source {
 
 /// A run from `url` into `out`.
 pub(crate) fn options(client: SourceClient, url: &str, out: &Path) -> Extract {
-    Extract {
-        url: url.parse().unwrap(),
-        password: Some(PASSWORD.to_string().into()),
-        client,
-        tables: Tables::default(),
-        casts: Vec::new(),
-        consistency: Consistency::default(),
-        jobs: 1,
-        out: out.to_path_buf(),
-        level: Level::default(),
-        restart: false,
-        part_size: PartSize::default(),
-        gentleness: Gentleness::default(),
-    }
+    Extract { client, ..Extract::new(url.parse().unwrap(), Some(PASSWORD.to_string().into()), out) }
 }
 
 /// A table of schema `dbo`.

@@ -157,7 +157,12 @@ impl<'a> WireReader<'a> {
         WireReader { rest: bytes }
     }
 
-    /// What is left.
+    /// What is left to read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// How much is left.
     pub fn remaining(&self) -> usize {
         self.rest.len()
     }
@@ -174,16 +179,13 @@ impl<'a> WireReader<'a> {
     }
 
     fn long_varint(&mut self) -> Result<u64, WireError> {
-        if let Some(word) = self.rest.first_chunk() {
-            let word = u64::from_le_bytes(*word);
-            let ends = !word & 0x8080_8080_8080_8080;
-            if ends != 0 {
-                let bits = ends.trailing_zeros() + 1;
-                self.rest = &self.rest[bits as usize / 8..];
-                return Ok(seven_bits_of_each(word & (u64::MAX >> (64 - bits))));
+        match split_within_word(self.rest) {
+            Some((value, rest)) => {
+                self.rest = rest;
+                Ok(value)
             }
+            None => self.varint_by_bytes(),
         }
-        self.varint_by_bytes()
     }
 
     fn varint_by_bytes(&mut self) -> Result<u64, WireError> {
@@ -233,7 +235,7 @@ impl<'a> WireReader<'a> {
 
     /// The value behind a key that said this wire type.
     #[inline]
-    pub(crate) fn value(&mut self, wire_type: u8) -> Result<WireValue<'a>, WireError> {
+    fn value(&mut self, wire_type: u8) -> Result<WireValue<'a>, WireError> {
         Ok(match wire_type {
             VARINT => WireValue::Varint(self.varint()?),
             LENGTH => WireValue::Bytes(self.delimited()?),
@@ -244,18 +246,33 @@ impl<'a> WireReader<'a> {
     }
 }
 
-impl WireReader<'_> {
-    /// Steps over the value behind a key that said this wire type.
-    #[inline]
-    pub(crate) fn skip(&mut self, wire_type: u8) -> Result<(), WireError> {
-        match wire_type {
-            VARINT => self.varint().map(|_| ()),
-            LENGTH => self.delimited().map(|_| ()),
-            FIXED64 => self.take(8).map(|_| ()),
-            FIXED32 => self.take(4).map(|_| ()),
-            other => Err(WireError::WireType(other)),
-        }
+/// The varint at the beginning, and what follows it. `None` for what isn't one, and for what only [`WireReader::varint`]
+/// takes: the longest, and long ones near the end. Without an error to carry it stays in registers.
+#[inline]
+pub(crate) fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    match bytes {
+        [first @ 0..0x80, rest @ ..] => Some((u64::from(*first), rest)),
+        _ => split_within_word(bytes),
     }
+}
+
+/// The run of bytes at the beginning, behind its length, and what follows it; `None` as in [`split_varint`].
+#[inline]
+pub(crate) fn split_delimited(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = split_varint(bytes)?;
+    rest.split_at_checked(usize::try_from(length).ok()?)
+}
+
+/// A varint of up to eight bytes, with so many bytes there.
+#[inline]
+fn split_within_word(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let word = u64::from_le_bytes(*bytes.first_chunk()?);
+    let ends = !word & 0x8080_8080_8080_8080;
+    if ends == 0 {
+        return None;
+    }
+    let bits = ends.trailing_zeros() + 1;
+    Some((seven_bits_of_each(word & (u64::MAX >> (64 - bits))), &bytes[bits as usize / 8..]))
 }
 
 /// Brings the lower seven bits of all eight bytes together.
@@ -279,11 +296,29 @@ pub fn read_timestamp(message: &[u8]) -> Result<(i64, i32), WireError> {
     }
 }
 
+/// Seconds and nanos of a `google.protobuf.Timestamp` behind its length, as nearly all writers write it, and what follows
+/// it. `None` for anything else that [`read_timestamp`] may take. What follows is read over, so the last varint of the
+/// message isn't near the end.
+#[inline]
+pub(crate) fn split_timestamp(bytes: &[u8]) -> Option<((i64, i32), &[u8])> {
+    let (length, message) = split_varint(bytes)?;
+    let after = message.get(usize::try_from(length).ok()?..)?;
+    let (seconds, rest) = split_varint(message.strip_prefix(&[SECONDS])?)?;
+    if rest.len() == after.len() {
+        return Some(((seconds as i64, 0), after));
+    }
+    let (nanos, rest) = split_varint(rest.strip_prefix(&[NANOS])?)?;
+    (rest.len() == after.len()).then_some(((seconds as i64, nanos as i32), after))
+}
+
+/// Key of a Timestamp's seconds.
+const SECONDS: u8 = 1 << 3 | VARINT;
+/// Key of its nanoseconds.
+const NANOS: u8 = 2 << 3 | VARINT;
+
 /// As nearly all writers write it: seconds, then nanos unless they are 0. `None` for anything else.
 #[inline]
 fn usual_timestamp(message: &[u8]) -> Option<(i64, i32)> {
-    const SECONDS: u8 = 1 << 3 | VARINT;
-    const NANOS: u8 = 2 << 3 | VARINT;
     let mut reader = WireReader::new(message.strip_prefix(&[SECONDS])?);
     let seconds = reader.varint().ok()?;
     if reader.rest.is_empty() {
@@ -336,6 +371,30 @@ mod tests {
             }
             for message in [message.clone(), [message, rest].concat()] {
                 prop_assert_eq!(read_timestamp(&message), any_timestamp(&message));
+            }
+        }
+
+        #[test]
+        fn what_is_split_off_is_what_a_reader_reads(bytes: Vec<u8>, seconds: i64, nanos: i32, rest: Vec<u8>) {
+            let mut reader = WireReader::new(&bytes);
+            if let Some((value, rest)) = split_varint(&bytes) {
+                prop_assert_eq!((reader.varint(), reader.rest), (Ok(value), rest));
+            }
+            let mut reader = WireReader::new(&bytes);
+            if let Some((value, rest)) = split_delimited(&bytes) {
+                prop_assert_eq!((reader.delimited(), reader.rest), (Ok(value), rest));
+            }
+            let mut message = Vec::new();
+            put_timestamp_fields(&mut message, seconds, nanos);
+            let mut delimited = Vec::new();
+            put_varint(&mut delimited, message.len() as u64);
+            delimited.extend([message, rest].concat());
+            for bytes in [delimited, bytes] {
+                let mut reader = WireReader::new(&bytes);
+                if let Some((timestamp, rest)) = split_timestamp(&bytes) {
+                    let message = reader.delimited().unwrap();
+                    prop_assert_eq!((read_timestamp(message), reader.rest), (Ok(timestamp), rest));
+                }
             }
         }
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use etl_extract::report::Outcome;
-use etl_extract::run::{Extract, Gentleness, PartSize, extract};
+use etl_extract::run::{Extract, extract};
 use etl_fixtures::happypancake;
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
-use etl_schemas::dump::{BlockBuffer, Dump, DumpTable, Level};
-use etl_schemas::project::{Consistency, SourceClient, Tables};
+use etl_schemas::dump::{BlockBuffer, Dump, DumpTable};
+use etl_schemas::project::{SourceClient, Tables};
 use etl_schemas::table::TableName;
 use tempfile::TempDir;
 
@@ -55,20 +55,9 @@ impl Sample {
 fn options(server: &SqlServer, tables: &[&str], out: &Path) -> Extract {
     let url = format!("mssql://sa@{}/HappyPancake?encrypt=off", server.address());
     let include = tables.iter().map(|table| format!("dbo.{table}")).collect();
-    Extract {
-        url: url.parse().expect("a well-formed URL"),
-        password: Some(ServerOptions::default().password.into()),
-        client: SourceClient::Tiberius,
-        tables: Tables { include, exclude: Vec::new() },
-        casts: Vec::new(),
-        consistency: Consistency::default(),
-        jobs: 1,
-        out: out.to_path_buf(),
-        level: Level::default(),
-        restart: false,
-        part_size: PartSize::default(),
-        gentleness: Gentleness::default(),
-    }
+    let (url, password) = (url.parse().expect("a well-formed URL"), ServerOptions::default().password);
+    let tables = Tables { include, exclude: Vec::new() };
+    Extract { client: SourceClient::Tiberius, tables, ..Extract::new(url, Some(password.into()), out) }
 }
 
 /// A table of a dump, of schema `dbo`.

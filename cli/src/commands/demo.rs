@@ -10,13 +10,12 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use etl_extract::report::{ExtractReport, Outcome as Ending};
-use etl_extract::run::{Extract, Gentleness, PartSize, extract};
+use etl_extract::run::{Extract, extract};
 use etl_fixtures::happypancake;
 use etl_fixtures::postgres::PrivatePostgres;
 use etl_fixtures::sqlserver::server::{ServerOptions, SqlServer};
 use etl_load::postgres::PostgresTarget;
-use etl_schemas::dump::Level;
-use etl_schemas::project::{Project, SourceClient};
+use etl_schemas::project::Project;
 use secrecy::SecretString;
 
 use super::extract::Bars;
@@ -95,19 +94,12 @@ fn generate(folders: &Folders, arguments: &DemoArguments) -> anyhow::Result<(u64
 
 fn extract_all(folders: &Folders, servers: &Servers) -> anyhow::Result<ExtractReport> {
     let project = Project::open(&folders.project)?;
+    let password = Some(SecretString::from(servers.source_password.clone()));
     let options = Extract {
-        url: servers.source_url().parse()?,
-        password: Some(SecretString::from(servers.source_password.clone())),
-        client: SourceClient::Auto,
         tables: project.tables.clone(),
         casts: project.casts.clone(),
-        consistency: etl_schemas::project::Consistency::default(),
         jobs: JOBS,
-        out: folders.dump.clone(),
-        level: Level::default(),
-        restart: false,
-        part_size: PartSize::default(),
-        gentleness: Gentleness::default(),
+        ..Extract::new(servers.source_url().parse()?, password, &folders.dump)
     };
     let progress = Progress::new();
     let report = extract(&options, &Bars::new(&progress), interrupt::flag())?;

@@ -79,6 +79,24 @@ impl Inspect {
 }
 
 impl Extract {
+    /// All tables of a source into a directory, over one connection and with the usual settings.
+    pub fn new(url: SourceUrl, password: Option<SecretString>, out: impl Into<PathBuf>) -> Extract {
+        Extract {
+            url,
+            password,
+            client: SourceClient::default(),
+            tables: Tables::default(),
+            casts: Vec::new(),
+            consistency: Consistency::default(),
+            jobs: 1,
+            out: out.into(),
+            level: Level::default(),
+            restart: false,
+            part_size: PartSize::default(),
+            gentleness: Gentleness::default(),
+        }
+    }
+
     pub(super) fn source(&self) -> Source {
         Source::new(&self.url, self.password.as_ref(), self.client, self.gentleness, self.consistency)
     }
