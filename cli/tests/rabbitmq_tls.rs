@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use etl_fixtures::rabbitmq::Authority;
+use etl_fixtures::certificates::Authority;
 
 use crate::rabbitmq::{Trial, broker, direct, report};
 use crate::sample::Ended;

@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod rabbitmq;
 pub mod sink;
 pub mod story;
+mod tls;
 mod url;
 pub mod usecase;
 

@@ -11,6 +11,7 @@ mod connection;
 mod copy;
 mod database;
 mod encode;
+mod encryption;
 mod failure;
 mod generation;
 mod history;

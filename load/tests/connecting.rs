@@ -79,7 +79,7 @@ fn passwords_are_wrong_or_missing() {
     ]]
     .assert_eq(&shown("etl", None));
     expect![[
-        r#"postgres://stranger@127.0.0.1:PORT: FATAL 28000: no pg_hba.conf entry for host "127.0.0.1", user "stranger", database "postgres", no encryption; allow user `stranger` in the server's pg_hba.conf, or name another user in the URL"#
+        r#"postgres://stranger@127.0.0.1:PORT: FATAL 28000: no pg_hba.conf entry for host "127.0.0.1", user "stranger", database "postgres", no encryption; allow user `stranger` in the server's pg_hba.conf, name another user in the URL, or, if the server wants encrypted connections only, write ?sslmode=verify-full"#
     ]]
     .assert_eq(&shown("stranger", Some("s3cret")));
 }

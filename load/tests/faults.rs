@@ -18,12 +18,12 @@ use crate::server::Server;
 use crate::stream::fingerprint;
 
 /// Small transactions, so that a fault can strike between many of them.
-fn options(case: &Case) -> PostgresOptions {
+pub(crate) fn options(case: &Case) -> PostgresOptions {
     PostgresOptions { rows_per_transaction: 40, ..case.server.options(IfExists::Resume) }
 }
 
 /// As [`Drive`] hands batches over: from the start again, when the server has lost commits.
-fn load(case: &Case, sink: PostgresSink, between: impl Fn(u64) + Clone) {
+pub(crate) fn load(case: &Case, sink: PostgresSink, between: impl Fn(u64) + Clone) {
     let batches = case.stream.batches(50);
     let pass = |_| {
         let between = between.clone();

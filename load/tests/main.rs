@@ -6,6 +6,7 @@
 mod connecting;
 mod diagnostics;
 mod driving;
+mod encrypted;
 mod exactly_once;
 mod faults;
 mod handlers;

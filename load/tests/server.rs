@@ -32,8 +32,11 @@ impl Server {
     /// A private server, which a test may treat as it likes.
     pub(crate) fn private(test: &str) -> (Server, PrivatePostgres) {
         let private = PrivatePostgres::temporary().unwrap();
-        let postgres = TestPostgres::Running(private.url());
-        (Server { postgres, prefix: format!("etl_test_{test}_") }, private)
+        (Server::of(&private, test), private)
+    }
+
+    pub(crate) fn of(private: &PrivatePostgres, test: &str) -> Server {
+        Server { postgres: TestPostgres::Running(private.url()), prefix: format!("etl_test_{test}_") }
     }
 
     pub(crate) fn target(&self) -> PostgresTarget {

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, Config, Error, NoTls};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{Client, Config, Error, NoTls, Socket};
 
-use super::failure;
 use super::generation::{Generation, LIVE};
 use super::target::PostgresTarget;
+use super::{encryption, failure};
 use crate::LoadError;
 
 /// For connecting and logging in.
@@ -136,25 +138,24 @@ impl Connection {
 }
 
 async fn connect(target: &PostgresTarget, database: &str, broken: Arc<OnceLock<String>>) -> Result<Client, LoadError> {
-    let config = config(target, database);
+    let (config, tls) = (config(target, database), encryption::encrypting(target)?);
     let failed = |problem: String, help: String, may_pass: bool| LoadError::Connect {
         server: target.to_string(),
         problem,
         help,
         may_pass,
     };
-    match tokio::time::timeout(CONNECT_TIME_MAX, config.connect(NoTls)).await {
-        Ok(Ok((client, connection))) => {
-            tokio::spawn(async move {
-                if let Err(error) = connection.await {
-                    let _ = broken.set(failure::described(&error));
-                }
-            });
-            Ok(client)
-        }
+    let connecting = async {
+        Ok(match tls {
+            Some(tls) => driven(config.connect(tls).await?, broken),
+            None => driven(config.connect(NoTls).await?, broken),
+        })
+    };
+    match tokio::time::timeout(CONNECT_TIME_MAX, connecting).await {
+        Ok(Ok(client)) => Ok(client),
         Ok(Err(error)) => {
-            let (problem, help) = failure::connecting(&error, &target.user, database);
-            Err(failed(problem, help, failure::may_pass(&error)))
+            let (problem, help, may_pass) = failure::connecting(&error, target, database);
+            Err(failed(problem, help, may_pass))
         }
         Err(_) => {
             let problem = format!("no answer within {} seconds", CONNECT_TIME_MAX.as_secs());
@@ -164,10 +165,25 @@ async fn connect(target: &PostgresTarget, database: &str, broken: Arc<OnceLock<S
     }
 }
 
+/// Drives a connection until it ends; `broken` then knows why.
+fn driven<T: TlsStream + Send + Unpin + 'static>(
+    (client, connection): (Client, tokio_postgres::Connection<Socket, T>),
+    broken: Arc<OnceLock<String>>,
+) -> Client {
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            let _ = broken.set(failure::described(&error));
+        }
+    });
+    client
+}
+
 fn config(target: &PostgresTarget, database: &str) -> Config {
     let mut config = Config::new();
     config.host(&target.host).port(target.port).user(&target.user).dbname(database).application_name("etl");
     config.keepalives_idle(SILENCE_MAX / 2).tcp_user_timeout(SILENCE_MAX);
+    // Nothing between: an encrypted connection or an error, as the URL says.
+    config.ssl_mode(if target.encryption.is_some() { SslMode::Require } else { SslMode::Disable });
     if let Some(password) = &target.password {
         config.password(password.expose_secret());
     }

@@ -7,6 +7,9 @@ use std::io::ErrorKind;
 
 use tokio_postgres::Error;
 
+use super::encryption;
+use super::target::PostgresTarget;
+
 /// The error in one line: `ERROR 23505: duplicate key … (Key (id)=(7) already exists.)`, or what broke the connection.
 pub(super) fn described(error: &Error) -> String {
     if let Some(db) = error.as_db_error() {
@@ -89,11 +92,24 @@ pub(super) fn help(error: &Error) -> &'static str {
     }
 }
 
-/// Why a connection could not be had, and what to do.
-pub(super) fn connecting(error: &Error, user: &str, database: &str) -> (String, String) {
+/// Why a connection could not be had, what to do, and whether trying again later may help.
+pub(super) fn connecting(error: &Error, target: &PostgresTarget, database: &str) -> (String, String, bool) {
+    let (help, may_pass) = match encryption::judge(target, error) {
+        Some(judged) => judged,
+        None => (connecting_help(error, target, database), may_pass(error)),
+    };
+    (described(error), help, may_pass)
+}
+
+fn connecting_help(error: &Error, target: &PostgresTarget, database: &str) -> String {
+    let user = &target.user;
     if let Some(code) = error.code() {
-        let help = match code.code() {
+        return match code.code() {
             "28P01" => format!("check the target's `password` for user `{user}`"),
+            "28000" if target.encryption.is_none() => format!(
+                "allow user `{user}` in the server's pg_hba.conf, name another user in the URL, or, if the server wants \
+                 encrypted connections only, write ?sslmode=verify-full"
+            ),
             "28000" => format!("allow user `{user}` in the server's pg_hba.conf, or name another user in the URL"),
             "3D000" => format!("create the database `{database}`, or let the user connect to it"),
             "42501" => format!("GRANT CONNECT ON DATABASE {database} TO the user"),
@@ -101,7 +117,6 @@ pub(super) fn connecting(error: &Error, user: &str, database: &str) -> (String, 
             "57P03" => "the server is starting or stopping; try again in a moment".to_string(),
             _ => "see the server's log for more".to_string(),
         };
-        return (described(error), help);
     }
     let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
     let help = match io.map(std::io::Error::kind) {
@@ -114,7 +129,7 @@ pub(super) fn connecting(error: &Error, user: &str, database: &str) -> (String, 
         }
         _ => "check host and port in the target's URL",
     };
-    (described(error), help.to_string())
+    help.to_string()
 }
 
 #[cfg(test)]
