@@ -92,6 +92,18 @@ pub struct PostgresOptions {
     pub rejects_max: Option<u64>,
 }
 
+/// What the encoded rows of all modules may take together. Each has two transactions: one that is encoded, one on its way.
+const ROWS_BYTES: usize = 192 << 20;
+
+impl PostgresOptions {
+    /// The same for one of several modules that are loaded at once: the more there are, the smaller are transactions.
+    #[must_use]
+    pub fn one_of(self, modules: usize) -> PostgresOptions {
+        let share = ROWS_BYTES / (2 * modules.max(1));
+        PostgresOptions { bytes_per_transaction: self.bytes_per_transaction.min(share), ..self }
+    }
+}
+
 impl Default for PostgresOptions {
     fn default() -> PostgresOptions {
         PostgresOptions {
@@ -121,4 +133,15 @@ pub struct StreamFingerprint {
 /// A name as SQL wants it, whatever its letters.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_modules_share_the_room_for_rows() {
+        let megabytes = |modules| PostgresOptions::default().one_of(modules).bytes_per_transaction >> 20;
+        assert_eq!([megabytes(0), megabytes(1), megabytes(6), megabytes(12), megabytes(96)], [16, 16, 16, 8, 1]);
+    }
 }

@@ -65,6 +65,7 @@ fn open_databases(
     servers: &Servers,
     arguments: &SeedArguments,
 ) -> anyhow::Result<Vec<Box<dyn Sink>>> {
+    let modules = selected(all_modules(&pipeline.project, &pipeline.catalog)?, &arguments.module)?;
     let options = PostgresOptions {
         if_exists: match arguments.if_exists {
             IfExists::Resume => postgres::IfExists::Resume,
@@ -79,11 +80,10 @@ fn open_databases(
         retry_time_max: Duration::from_secs(arguments.retry_for),
         stop: interrupt::flag(),
         rejects_max: arguments.transform.max_rejects,
-        ..PostgresOptions::default()
+        ..PostgresOptions::default().one_of(modules.len())
     };
     let fingerprint = fingerprint(pipeline);
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    let modules = selected(all_modules(&pipeline.project, &pipeline.catalog)?, &arguments.module)?;
     for (module, place) in modules.iter().zip(servers.of_all(&modules)?) {
         let sink = PostgresSink::open(&place.target, module, &pipeline.catalog, &fingerprint, &options);
         sinks.push(Box::new(sink.map_err(|error| place.failed(error))?));
