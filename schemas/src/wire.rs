@@ -246,17 +246,24 @@ impl<'a> WireReader<'a> {
     }
 }
 
-/// The varint at the beginning, and what follows it. `None` for what isn't one, and for what only [`WireReader::varint`]
-/// takes: the longest, and long ones near the end. Without an error to carry it stays in registers.
+/// The varint at the beginning, and what follows it; `None` for what isn't one. Without an error to carry it stays in
+/// registers.
 #[inline]
 pub(crate) fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     match bytes {
         [first @ 0..0x80, rest @ ..] => Some((u64::from(*first), rest)),
-        _ => split_within_word(bytes),
+        _ => split_within_word(bytes).or_else(|| split_by_bytes(bytes)),
     }
 }
 
-/// The run of bytes at the beginning, behind its length, and what follows it; `None` as in [`split_varint`].
+/// The longest, and long ones near the end.
+#[cold]
+fn split_by_bytes(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut reader = WireReader::new(bytes);
+    reader.varint_by_bytes().ok().map(|value| (value, reader.rest))
+}
+
+/// The run of bytes at the beginning, behind its length, and what follows it; `None` where it is cut off.
 #[inline]
 pub(crate) fn split_delimited(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = split_varint(bytes)?;
@@ -290,43 +297,33 @@ fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
 /// Seconds and nanos of an embedded `google.protobuf.Timestamp`; absent fields are 0, unknown ones are skipped.
 #[inline]
 pub fn read_timestamp(message: &[u8]) -> Result<(i64, i32), WireError> {
-    match usual_timestamp(message) {
+    match usual_timestamp(message, 0) {
         Some(timestamp) => Ok(timestamp),
         None => any_timestamp(message),
     }
 }
 
 /// Seconds and nanos of a `google.protobuf.Timestamp` behind its length, as nearly all writers write it, and what follows
-/// it. `None` for anything else that [`read_timestamp`] may take. What follows is read over, so the last varint of the
-/// message isn't near the end.
+/// it. `None` for anything else that [`read_timestamp`] may take.
 #[inline]
 pub(crate) fn split_timestamp(bytes: &[u8]) -> Option<((i64, i32), &[u8])> {
     let (length, message) = split_varint(bytes)?;
     let after = message.get(usize::try_from(length).ok()?..)?;
-    let (seconds, rest) = split_varint(message.strip_prefix(&[SECONDS])?)?;
-    if rest.len() == after.len() {
-        return Some(((seconds as i64, 0), after));
-    }
-    let (nanos, rest) = split_varint(rest.strip_prefix(&[NANOS])?)?;
-    (rest.len() == after.len()).then_some(((seconds as i64, nanos as i32), after))
+    Some((usual_timestamp(message, after.len())?, after))
 }
 
-/// Key of a Timestamp's seconds.
-const SECONDS: u8 = 1 << 3 | VARINT;
-/// Key of its nanoseconds.
-const NANOS: u8 = 2 << 3 | VARINT;
-
-/// As nearly all writers write it: seconds, then nanos unless they are 0. `None` for anything else.
+/// As nearly all writers write it: seconds, then nanos unless they are 0. `None` for anything else. The message ends where
+/// so many bytes are left: read over its end, a varint costs less than up to it.
 #[inline]
-fn usual_timestamp(message: &[u8]) -> Option<(i64, i32)> {
-    let mut reader = WireReader::new(message.strip_prefix(&[SECONDS])?);
-    let seconds = reader.varint().ok()?;
-    if reader.rest.is_empty() {
+fn usual_timestamp(message: &[u8], left: usize) -> Option<(i64, i32)> {
+    const SECONDS: u8 = 1 << 3 | VARINT;
+    const NANOS: u8 = 2 << 3 | VARINT;
+    let (seconds, rest) = split_varint(message.strip_prefix(&[SECONDS])?)?;
+    if rest.len() == left {
         return Some((seconds as i64, 0));
     }
-    let mut reader = WireReader::new(reader.rest.strip_prefix(&[NANOS])?);
-    let nanos = reader.varint().ok()?;
-    reader.rest.is_empty().then_some((seconds as i64, nanos as i32))
+    let (nanos, rest) = split_varint(rest.strip_prefix(&[NANOS])?)?;
+    (rest.len() == left).then_some((seconds as i64, nanos as i32))
 }
 
 fn any_timestamp(message: &[u8]) -> Result<(i64, i32), WireError> {

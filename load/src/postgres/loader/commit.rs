@@ -68,8 +68,7 @@ impl PostgresSink {
         let mut next = self.spare.take().unwrap_or_else(|| self.filling.twin());
         next.begin(self.filling.position);
         self.pending.send();
-        self.line.start(mem::replace(&mut self.filling, next), counts);
-        Ok(())
+        self.line.start(mem::replace(&mut self.filling, next), counts)
     }
 
     /// Waits for the transaction that is under way: until it is committed, or until the row that the server refused is

@@ -9,7 +9,9 @@ use std::thread::{Builder, JoinHandle};
 use super::Session;
 use super::commit::Uncommitted;
 use super::transaction::Transaction;
+use crate::LoadError;
 use crate::postgres::checkpoint::Counts;
+use crate::postgres::database::refused;
 
 /// A transaction that was sent.
 pub(super) struct Sent {
@@ -41,16 +43,19 @@ impl Line {
         self.session = Some(Box::new(session));
     }
 
-    /// Sends a transaction; there is none under way.
-    pub(super) fn start(&mut self, mut transaction: Transaction, counts: Counts) {
+    /// Sends a transaction; there is none under way. A system that gives no thread for it ends the load, resumably.
+    pub(super) fn start(&mut self, mut transaction: Transaction, counts: Counts) -> Result<(), LoadError> {
         let mut session = self.session.take().expect("the session is back, since the transaction was waited for");
-        let name = format!("etl {}", session.connection.database());
+        let database = session.connection.database().to_string();
         let work = move || {
             let result = session.run(&mut transaction, &counts);
             (session, Sent { transaction, counts, result })
         };
-        // Where a system gives no more threads, that ends the run as it does wherever a thread is started.
-        self.busy = Some(Builder::new().name(name).spawn(work).expect("the system gives a thread"));
+        let started = Builder::new().name(format!("etl {database}")).spawn(work).map_err(|error| {
+            let help = "raise the limit of processes (ulimit -u), then run the same command again";
+            refused(&database, format!("its session gets no thread: {error}"), help)
+        });
+        started.map(|busy| self.busy = Some(busy))
     }
 
     /// Waits until the transaction that is under way, if there is one, has ended.
