@@ -64,6 +64,11 @@ impl Trial {
     }
 
     fn publish(&self, bodies: &[String]) -> Result<SinkReport, LoadError> {
+        self.publish_after(|| (), bodies)
+    }
+
+    /// Opens the sink, has something happen, and publishes.
+    fn publish_after(&self, opened: impl FnOnce(), bodies: &[String]) -> Result<SinkReport, LoadError> {
         let mut stream = Stream::new(&self.catalog);
         for body in bodies {
             stream.json("A", &format!("{{\"body\":\"{body}\"}}"));
@@ -82,6 +87,7 @@ impl Trial {
         };
         let routes = Routes::new(std::slice::from_ref(&self.module), &self.catalog);
         let mut sink = RabbitSink::open(&self.target, &self.topology, routes, &self.catalog, &fingerprint(), &options)?;
+        opened();
         for batch in stream.batches(100) {
             sink.write(&batch)?;
         }
@@ -228,4 +234,35 @@ fn a_marker_that_no_queue_takes_stops_publishing_and_the_same_run_goes_on_when_o
     // Nothing but the marker came since.
     let report = consume().unwrap();
     assert_eq!((report.position, report.taken, report.complete), (10, 10, true));
+}
+
+/// As a queue whose leader is gone: the broker lives, and answers nothing about it.
+#[test]
+fn a_broker_that_confirms_nothing_is_told_and_the_same_run_goes_on_when_it_does() {
+    const EVENTS: usize = 10;
+    let mut trial = Trial::new("silent");
+    let queue = |does: &str| {
+        let found = "{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"silent\">>, queue, <<\"p.m\">>))";
+        broker().control(&["-q", "eval", &format!("{found}, sys:{does}(amqqueue:get_pid(Q)).")]).unwrap();
+    };
+    let bodies = vec!["x".to_string(); EVENTS];
+    let patient = trial.target.clone();
+    trial.target = trial.target.answering_within(Duration::from_secs(1));
+    let stopped = trial.publish_after(|| queue("suspend"), &bodies).unwrap_err();
+    queue("resume");
+    assert!(matches!(stopped, LoadError::Broker { may_pass: true, .. }), "{stopped:?}");
+    let said = stopped.to_string();
+    assert!(said.contains("waiting for confirmations: it is there, but hasn't answered for 1 s"), "{said}");
+    assert!(said.contains("rabbitmq-queues quorum_status QUEUE"), "{said}");
+
+    trial.target = patient;
+    trial.publish(&bodies).unwrap();
+    let sizes: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let open = |_: &StreamFingerprint| -> Result<Box<dyn Sink>, LoadError> {
+        Ok(Box::new(Double { sizes: sizes.clone(), position: 0, unreachable: false }))
+    };
+    // What was sent again and again is loaded once.
+    let report = trial.consume(open).unwrap().unwrap();
+    assert_eq!((report.position, report.complete), (EVENTS as u64, true));
+    assert_eq!(sizes.lock().unwrap().iter().sum::<usize>(), EVENTS * b"\x0a\x01x".len());
 }

@@ -2,10 +2,12 @@
 //!
 //! In: a target. Out: [`Link::run`], which waits for the client and looks at the stop flag meanwhile. The client answers
 //! heartbeats on threads of its own, so a thread that is busy elsewhere keeps its connection. A broker that blocks
-//! publishing (it is short of memory or disk) is waited for; when it begins and ends is told.
+//! publishing (it is short of memory or disk) is waited for; when it begins and ends is told. One that answers nothing for
+//! long, though it lives and doesn't block, counts as broken: its queues may have lost their leaders.
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,15 @@ pub(super) struct Link {
     target: RabbitTarget,
     connection: Option<Connection>,
     stop: &'static AtomicBool,
+    /// Whether the broker takes nothing for now, and has said so.
+    blocked: Arc<AtomicBool>,
+}
+
+/// How waiting for an answer ends.
+enum Waited<T> {
+    Answered(T),
+    Stopped,
+    Silent,
 }
 
 impl Link {
@@ -42,7 +53,8 @@ impl Link {
             help: "raise the limits of open files and processes (ulimit)".to_string(),
             may_pass: false,
         })?;
-        let mut link = Link { runtime, target: target.clone(), connection: None, stop };
+        let (target, blocked) = (target.clone(), Arc::new(AtomicBool::new(false)));
+        let mut link = Link { runtime, target, connection: None, stop, blocked };
         link.connect()?;
         Ok(link)
     }
@@ -58,7 +70,9 @@ impl Link {
                 |_| Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within ten seconds").into()),
             );
         let connection = connected.map_err(|error| failure::connecting(&self.target, &error))?;
-        self.runtime.spawn(tell_blocking(connection.events_listener(), self.target.to_string()));
+        self.blocked = Arc::new(AtomicBool::new(false));
+        let (blocked, broker) = (Arc::clone(&self.blocked), self.target.to_string());
+        self.runtime.spawn(tell_blocking(connection.events_listener(), blocked, broker));
         self.connection = Some(connection);
         Ok(())
     }
@@ -69,16 +83,31 @@ impl Link {
         self.run("opening a channel", connection.create_channel())
     }
 
-    /// Waits; an error says what was being done. The raised stop flag ends it as [`LoadError::Stopped`].
+    /// Waits for the broker's answer; an error says what was being done. The raised stop flag ends it as
+    /// [`LoadError::Stopped`].
     pub(super) fn run<T>(
         &self,
         doing: &str,
-        future: impl Future<Output = Result<T, lapin::Error>>,
+        question: impl Future<Output = Result<T, lapin::Error>>,
     ) -> Result<T, LoadError> {
-        match self.runtime.block_on(until_stopped(future, self.stop)) {
-            Some(Ok(done)) => Ok(done),
-            Some(Err(error)) => Err(self.broken(doing, &error)),
-            None => Err(self.stopped(doing)),
+        match self.runtime.block_on(self.answer(question)) {
+            Waited::Answered(answer) => answer.map_err(|error| self.broken(doing, &error)),
+            Waited::Stopped => Err(self.stopped(doing)),
+            Waited::Silent => Err(self.silent(doing)),
+        }
+    }
+
+    /// Waits until there is an answer, the flag is raised, or there was none for too long while the broker didn't block.
+    async fn answer<T>(&self, question: impl Future<Output = T>) -> Waited<T> {
+        let (mut question, mut since) = (pin!(question), Instant::now());
+        loop {
+            match tokio::time::timeout(STEP, question.as_mut()).await {
+                Ok(answer) => return Waited::Answered(answer),
+                Err(_) if self.stop.load(Ordering::Relaxed) => return Waited::Stopped,
+                Err(_) if self.blocked.load(Ordering::Relaxed) => since = Instant::now(),
+                Err(_) if since.elapsed() >= self.target.answer_time_max => return Waited::Silent,
+                Err(_) => {}
+            }
         }
     }
 
@@ -105,9 +134,16 @@ impl Link {
         LoadError::Broker { broker, doing, problem: problem.to_string(), help, may_pass: true }
     }
 
-    /// Raised when the run is stopped.
-    pub(super) fn stop_flag(&self) -> &'static AtomicBool {
-        self.stop
+    /// The broker is there and answers nothing.
+    fn silent(&self, doing: &str) -> LoadError {
+        let (broker, doing) = (self.target.to_string().into(), doing.to_string());
+        let seconds = self.target.answer_time_max.as_secs();
+        let problem = format!("it is there, but hasn't answered for {seconds} s");
+        let help =
+            "see the broker's log; a quorum queue without a leader answers nothing (rabbitmq-queues quorum_status \
+                    QUEUE). Then run the same command again"
+                .to_string();
+        LoadError::Broker { broker, doing, problem, help, may_pass: true }
     }
 
     /// The run was stopped while the broker was waited for.
@@ -128,29 +164,19 @@ impl Link {
     }
 }
 
-/// Waits for the future, or until the flag is raised.
-pub(super) async fn until_stopped<T>(future: impl Future<Output = T>, stop: &AtomicBool) -> Option<T> {
-    let mut future = pin!(future);
-    loop {
-        match tokio::time::timeout(STEP, future.as_mut()).await {
-            Ok(done) => return Some(done),
-            Err(_) if stop.load(Ordering::Relaxed) => return None,
-            Err(_) => {}
-        }
-    }
-}
-
 /// Tells when the broker blocks publishing and when it lets it go on.
-async fn tell_blocking(events: impl futures_util::Stream<Item = Event>, broker: String) {
+async fn tell_blocking(events: impl futures_util::Stream<Item = Event>, blocked: Arc<AtomicBool>, broker: String) {
     let mut events = pin!(events);
     let mut since = None;
     while let Some(event) = events.next().await {
         match event {
             Event::ConnectionBlocked(reason) => {
                 since = Some(Instant::now());
+                blocked.store(true, Ordering::Relaxed);
                 tracing::warn!("{broker} takes nothing for now ({reason}); waiting until it does");
             }
             Event::ConnectionUnblocked => {
+                blocked.store(false, Ordering::Relaxed);
                 let seconds = since.take().map_or(0.0, |since: Instant| since.elapsed().as_secs_f64());
                 tracing::warn!("{broker} takes messages again, after {seconds:.1} s");
             }

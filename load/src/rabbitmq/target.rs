@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use etl_schemas::diagnostic::did_you_mean;
 use etl_schemas::percent;
@@ -28,7 +29,12 @@ pub struct RabbitTarget {
     pub(super) password: Option<SecretString>,
     /// Certificates that the broker's own must be signed by, as PEM; the system's when there is none.
     pub(super) certificates: Option<PathBuf>,
+    /// Without an answer for so long, a broker that doesn't block counts as broken.
+    pub(super) answer_time_max: Duration,
 }
+
+/// The broker itself gives up on most of what it is asked after seconds.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Whether a text is meant to be such a URL.
 pub(crate) fn is_url(text: &str) -> bool {
@@ -36,6 +42,11 @@ pub(crate) fn is_url(text: &str) -> bool {
 }
 
 impl RabbitTarget {
+    /// The same, but a broker that doesn't block counts as broken without an answer for so long; usually a minute.
+    pub fn answering_within(self, answer_time_max: Duration) -> RabbitTarget {
+        RabbitTarget { answer_time_max, ..self }
+    }
+
     /// Whether a text is meant to be such a URL.
     pub fn is_url(text: &str) -> bool {
         is_url(text)
@@ -58,7 +69,16 @@ impl RabbitTarget {
         }
         let virtual_host = if path.is_empty() { "/".to_string() } else { decoded(path, FORM)? };
         let certificates = certificates(&settings, tls)?;
-        Ok(RabbitTarget { tls, user, host, port, virtual_host, password, certificates })
+        Ok(RabbitTarget {
+            tls,
+            user,
+            host,
+            port,
+            virtual_host,
+            password,
+            certificates,
+            answer_time_max: ANSWER_TIME_MAX,
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use lapin::message::BasicReturnMessage;
 use lapin::types::AMQPValue;
 
 use super::super::checkpoint::Rejected;
-use super::super::connection::{Link, until_stopped};
+use super::super::connection::Link;
 use super::channels::Confirming;
 use crate::LoadError;
 
@@ -90,10 +90,9 @@ impl Window {
     /// Waits until the oldest is settled. An error says why it isn't; it then counts as not sent.
     pub(super) fn wait_for_oldest(&mut self, link: &Link) -> Result<(), LoadError> {
         let Some(Entry { way: Way::Sent(confirm), .. }) = self.entries.front_mut() else { return Ok(()) };
-        match link.wait(until_stopped(confirm, link.stop_flag())) {
-            None => Err(link.stopped("waiting for confirmations")),
-            Some(answer) => self.judge_oldest(answer, link),
-        }
+        // What the client says of the connection is judged with the confirmation.
+        let answer = link.run("waiting for confirmations", async { Ok(confirm.await) })?;
+        self.judge_oldest(answer, link)
     }
 
     fn judge_oldest(&mut self, answer: Result<Confirmation, lapin::Error>, link: &Link) -> Result<(), LoadError> {
