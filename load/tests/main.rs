@@ -12,6 +12,7 @@ mod faults;
 mod handlers;
 mod json_lines;
 mod key_order;
+mod locks;
 mod plans;
 mod queued;
 mod rabbitmq;

@@ -139,3 +139,12 @@ pub(super) fn sortable_key(connection: &Connection, schema: &str, table: &str) -
     let row = connection.run(&doing, connection.client.query_opt(select, &[&connection.schema(schema), &table]))?;
     Ok(row.map(|row| row.get(0)))
 }
+
+/// Of these tables, written as SQL wants them, the plain ones that we may lock.
+pub(super) fn lockable(connection: &Connection, tables: &[&str]) -> Result<Vec<String>, LoadError> {
+    let select = r"
+        SELECT name FROM unnest($1::text[]) name JOIN pg_class c ON c.oid = name::regclass
+        WHERE c.relkind = 'r' AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE') ORDER BY name";
+    let rows = connection.run("looking for tables to lock", connection.client.query(select, &[&tables]))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

@@ -26,6 +26,8 @@ const TRAILER: Bytes = Bytes::from_static(&(-1i16).to_be_bytes());
 struct Destination {
     schema: String,
     table: String,
+    /// Schema and table as SQL wants them.
+    quoted: String,
     columns: Vec<String>,
     statement: Statement,
     /// What the rows are staged for, if this is no table of the module.
@@ -83,14 +85,11 @@ impl CopyBuffer {
         let list: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
         let (schema, table) = (schema.to_string(), table.to_string());
         let list = list.join(", ");
-        let sql = format!(
-            "COPY {}.{} ({list}) FROM STDIN (FORMAT binary)",
-            quoted(connection.schema(&schema)),
-            quoted(&table)
-        );
+        let table_quoted = format!("{}.{}", quoted(connection.schema(&schema)), quoted(&table));
+        let sql = format!("COPY {table_quoted} ({list}) FROM STDIN (FORMAT binary)");
         let doing = format!("preparing to copy into `{table}`");
         let statement = connection.run(&doing, connection.client.prepare(&sql))?;
-        let to = Arc::new(Destination { schema, table, columns, statement, staged_for });
+        let to = Arc::new(Destination { schema, table, quoted: table_quoted, columns, statement, staged_for });
         Ok(CopyBuffer { to, bytes: Vec::new(), positions: Vec::new(), order: None })
     }
 
@@ -119,6 +118,11 @@ impl CopyBuffer {
             (None, "public") => self.to.table.clone(),
             (None, schema) => format!("{schema}.{}", self.to.table),
         }
+    }
+
+    /// The table that these rows are copied into, as SQL wants it; `None` if they are staged.
+    pub(super) fn copied_table(&self) -> Option<&str> {
+        self.to.staged_for.is_none().then_some(&self.to.quoted)
     }
 
     /// The table of the module whose rows these become; `None` if a handler decides.

@@ -65,6 +65,8 @@ struct Session {
     /// What is done with staged events, if any are.
     staging: Option<Staging>,
     mover: Mover,
+    /// Begins each transaction.
+    begin: String,
 }
 
 /// Loads one module.

@@ -37,8 +37,8 @@ impl Session {
     /// Commits the rows of a transaction, and the checkpoint behind them.
     pub(super) fn run(&mut self, transaction: &mut Transaction, counts: &Counts) -> Result<(), Uncommitted> {
         let own = |error| Uncommitted { error, step: Step::Own };
-        let Session { connection, staging, mover, .. } = self;
-        connection.run("beginning a transaction", connection.client.batch_execute("BEGIN")).map_err(own)?;
+        let Session { connection, staging, mover, begin, .. } = self;
+        connection.run("beginning a transaction", connection.client.batch_execute(begin)).map_err(own)?;
         for (index, buffer) in transaction.buffers.iter_mut().enumerate() {
             buffer.send(connection).map_err(|error| Uncommitted { error, step: Step::Copy(index) })?;
         }

@@ -1,5 +1,6 @@
 //! Opens a module's database and gets everything ready, so that what can be wrong is known before the long run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use super::{Handler, Job, PostgresSink, Session};
 use crate::LoadError;
 use crate::module::{Action, Module};
 use crate::patience::Patience;
+use crate::postgres::catalog;
 use crate::postgres::checkpoint::{Checkpoint, Mover, fingerprints};
 use crate::postgres::connection::{Backend, Connection};
 use crate::postgres::copy::CopyBuffer;
@@ -109,7 +111,7 @@ fn try_to_open(
         }
     };
     name_tables(&mut checkpoint, &plans.buffers);
-    let Opened { session, handlers, mut empty } = opened(connection, plans, module)?;
+    let Opened { session, handlers, mut empty } = opened(connection, plans, &job)?;
     empty.begin(checkpoint.position);
     Ok(PostgresSink {
         line: Line::new(session),
@@ -143,7 +145,7 @@ pub(super) fn reopen(job: &Job, lost: &mut Backend) -> Result<(Checkpoint, Opene
     let connection = connect(job, lost)?;
     let (mut checkpoint, plans) = resume(&connection, job)?;
     name_tables(&mut checkpoint, &plans.buffers);
-    Ok((checkpoint, opened(connection, plans, &job.module)?))
+    Ok((checkpoint, opened(connection, plans, job)?))
 }
 
 /// The connection alone.
@@ -174,11 +176,27 @@ fn set_up(connection: &mut Connection, job: &Job) -> Result<(), LoadError> {
     connection.enter(job.generation)
 }
 
-fn opened(connection: Connection, plans: Plans, module: &Module) -> Result<Opened, LoadError> {
+fn opened(connection: Connection, plans: Plans, job: &Job) -> Result<Opened, LoadError> {
     let Plans { handlers, buffers, stages, staging } = plans;
-    let (backend, mover) = (connection.backend()?, Mover::prepare(&connection, &module.name)?);
+    let begin = match job.options.origin {
+        Origin::Dump => begin_alone(&connection, &buffers)?,
+        Origin::Queue => "BEGIN".to_string(),
+    };
+    let (backend, mover) = (connection.backend()?, Mover::prepare(&connection, &job.module.name)?);
     let empty = Transaction::new(buffers, stages, RejectedRows::prepare(&connection)?);
-    Ok(Opened { session: Session { connection, backend, staging, mover }, handlers, empty })
+    Ok(Opened { session: Session { connection, backend, staging, mover, begin }, handlers, empty })
+}
+
+/// Begins a transaction that keeps autovacuum away from the tables that are only copied into: it passes over a table that
+/// somebody holds this lock of, and would read one again and again while it grows. Their statistics are gathered at the
+/// end; nothing is planned against them before. Readers and writers don't notice the lock, and a crash leaves none behind.
+fn begin_alone(connection: &Connection, buffers: &[CopyBuffer]) -> Result<String, LoadError> {
+    let copied: BTreeSet<&str> = buffers.iter().filter_map(CopyBuffer::copied_table).collect();
+    let tables = catalog::lockable(connection, &copied.into_iter().collect::<Vec<_>>())?;
+    Ok(match tables.as_slice() {
+        [] => "BEGIN".to_string(),
+        tables => format!("BEGIN; LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", tables.join(", ")),
+    })
 }
 
 /// Tables that are only copied into are counted from the beginning, also when they get no row.
