@@ -41,7 +41,7 @@ pub use part::{BlockBuffer, BlockEntry, Part};
 pub use part_writer::{PartSummary, PartWriter};
 pub use progress::PartRecord;
 pub use reader::{Dump, DumpTable};
-pub use row::{Cell, RowError, RowReader};
+pub use row::{Cell, CellSink, RowError, RowReader};
 pub use row_json::RowJson;
 pub use verify::{Finding, VerifyReport, verify};
 pub use writer::{DumpWriter, FinishedTable};

@@ -16,7 +16,7 @@ use super::row::RowError;
 use super::scan::{Decoder, scan};
 use super::zone::Zone;
 use super::{DumpError, index};
-use crate::wire::WireReader;
+use crate::wire::split_delimited;
 
 /// Where a block lies and what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,10 +194,9 @@ fn grow(buffer: &mut Vec<u8>, length: usize) {
 
 /// Whether the content is `rows` rows and nothing else.
 fn check_rows(content: &[u8], rows: u32) -> Result<(), &'static str> {
-    let mut reader = WireReader::new(content);
-    let mut found = 0u32;
-    while reader.remaining() > 0 {
-        reader.delimited().map_err(|_| "a row reaches beyond its block")?;
+    let (mut rest, mut found) = (content, 0u32);
+    while !rest.is_empty() {
+        (_, rest) = split_delimited(rest).ok_or("a row reaches beyond its block")?;
         found += 1;
     }
     if found == rows { Ok(()) } else { Err("the block has another number of rows than its header says") }
@@ -221,9 +220,16 @@ impl BlockBuffer {
 
     /// The rows' messages, in order.
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        let mut reader = WireReader::new(self.content());
-        // `Part::read` has walked the same lengths, so the end is the only reason to stop.
-        std::iter::from_fn(move || if reader.remaining() == 0 { None } else { reader.delimited().ok() })
+        let mut rest = self.content();
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            // `Part::read` has walked the same lengths, so the end is the only reason to stop.
+            let (row, after) = split_delimited(rest)?;
+            rest = after;
+            Some(row)
+        })
     }
 
     /// Number of rows.

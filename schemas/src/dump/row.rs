@@ -81,6 +81,26 @@ pub struct RowError {
     pub source: WireError,
 }
 
+/// Takes the cells of a row, one after another.
+pub trait CellSink<'a> {
+    /// Why it takes no more.
+    type Error: From<RowError>;
+
+    /// Takes the cell of a column, by the column's place among the wanted ones. Worth compiling into the reader.
+    fn put(&mut self, place: usize, cell: Cell<'a>) -> Result<(), Self::Error>;
+}
+
+/// Room for a cell of each wanted column.
+impl<'a> CellSink<'a> for [Cell<'a>] {
+    type Error = RowError;
+
+    #[inline(always)]
+    fn put(&mut self, place: usize, cell: Cell<'a>) -> Result<(), RowError> {
+        self[place] = cell;
+        Ok(())
+    }
+}
+
 /// Reads some or all columns of a table's rows.
 #[derive(Clone, Debug)]
 pub struct RowReader {
@@ -135,10 +155,7 @@ impl RowReader {
     pub fn read<'a>(&self, row: &'a [u8], cells: &mut Vec<Cell<'a>>) -> Result<(), RowError> {
         cells.clear();
         cells.resize(self.width, Cell::Null);
-        self.read_each(row, |place, cell| {
-            cells[place] = cell;
-            Ok(())
-        })
+        self.read_each(row, cells.as_mut_slice())
     }
 
     /// Number of wanted columns.
@@ -146,54 +163,35 @@ impl RowReader {
         self.width
     }
 
-    /// Hands each field of a wanted column to `take`, with the column's place among the wanted ones, as they stand in
-    /// the row: a column that is NULL isn't among them, one that is there twice comes twice. The first error ends it.
+    /// Hands each field of a wanted column to `sink`, as they stand in the row: a column that is NULL isn't among them, one
+    /// that is there twice comes twice. The first error ends it.
     #[inline]
-    pub fn read_each<'a, E: From<RowError>>(
-        &self,
-        row: &'a [u8],
-        mut take: impl FnMut(usize, Cell<'a>) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn read_each<'a, S: CellSink<'a> + ?Sized>(&self, row: &'a [u8], sink: &mut S) -> Result<(), S::Error> {
         let mut rest = row;
         while !rest.is_empty() {
-            // All that is read is taken at one place, where what takes it can be compiled in.
-            let (place, cell) = match self.quick(rest) {
-                Some((None, after)) => {
-                    rest = after;
-                    continue;
-                }
-                Some((Some(found), after)) => {
-                    rest = after;
-                    found
-                }
-                None => {
-                    let mut reader = WireReader::new(rest);
-                    let found = self.look(&mut reader)?;
-                    rest = reader.rest();
-                    match found {
-                        Some(found) => found,
-                        None => continue,
-                    }
-                }
-            };
-            take(place, cell)?;
+            if let Some(after) = self.quick(rest, sink)? {
+                rest = after;
+                continue;
+            }
+            let mut reader = WireReader::new(rest);
+            if let Some((place, cell)) = self.look(&mut reader)? {
+                sink.put(place, cell)?;
+            }
+            rest = reader.rest();
         }
         Ok(())
     }
 
-    /// The next field by the way that nearly all go: its value, if the column is wanted, and what follows it. `None` for
-    /// whatever needs a closer look.
+    /// The next field by the way that nearly all go, handed on if its column is wanted; gives what follows it. `None`, and
+    /// nothing is handed on, for whatever needs a closer look.
     #[inline(always)]
-    fn quick<'a>(&self, rest: &'a [u8]) -> Option<(Option<Placed<'a>>, &'a [u8])> {
-        let (key, value) = split_varint(rest)?;
-        Some(match self.actions.get(key as usize)? {
-            Action::Skip => (None, quick_skip((key & 7) as u8, value)?),
-            Action::Read(slot, kind) => {
-                let (cell, after) = quick_cell(*kind, value)?;
-                (Some((usize::from(*slot), cell)), after)
-            }
-            Action::Look => return None,
-        })
+    fn quick<'a, S: CellSink<'a> + ?Sized>(&self, rest: &'a [u8], sink: &mut S) -> Result<Option<&'a [u8]>, S::Error> {
+        let Some((key, value)) = split_varint(rest) else { return Ok(None) };
+        match self.actions.get(key as usize) {
+            Some(Action::Read(slot, kind)) => quick_cell(*kind, value, usize::from(*slot), sink),
+            Some(Action::Skip) => Ok(quick_skip((key & 7) as u8, value)),
+            Some(Action::Look) | None => Ok(None),
+        }
     }
 
     /// Reads a field of any kind, or says what is wrong with it.
@@ -215,27 +213,47 @@ impl RowReader {
     }
 }
 
-/// The value behind a key that agrees with the kind, and what follows it: of the kinds that most columns are of.
+/// The value behind a key that agrees with the kind: of the kinds that most columns are of. Each is handed on at a place of
+/// its own, so that the sink is compiled there for that kind of cell alone.
 #[inline(always)]
-fn quick_cell(kind: FieldKind, bytes: &[u8]) -> Option<(Cell<'_>, &[u8])> {
+fn quick_cell<'a, S: CellSink<'a> + ?Sized>(
+    kind: FieldKind,
+    bytes: &'a [u8],
+    place: usize,
+    sink: &mut S,
+) -> Result<Option<&'a [u8]>, S::Error> {
     use FieldKind as F;
-    Some(match kind {
-        F::UInt32 => split_varint(bytes).map(|(value, after)| (Cell::Integer(i64::from(value as u32)), after))?,
-        F::SInt32 => {
-            split_varint(bytes).map(|(value, after)| (Cell::Integer(unzigzag(u64::from(value as u32))), after))?
+    let after = match kind {
+        F::UInt32 | F::SInt32 | F::SInt64 => {
+            let Some((value, after)) = split_varint(bytes) else { return Ok(None) };
+            let value = match kind {
+                F::UInt32 => i64::from(value as u32),
+                F::SInt32 => unzigzag(u64::from(value as u32)),
+                _ => unzigzag(value),
+            };
+            sink.put(place, Cell::Integer(value))?;
+            after
         }
-        F::SInt64 => split_varint(bytes).map(|(value, after)| (Cell::Integer(unzigzag(value)), after))?,
-        F::Bool => split_varint(bytes).map(|(value, after)| (Cell::Bool(value != 0), after))?,
+        F::Bool => {
+            let Some((value, after)) = split_varint(bytes) else { return Ok(None) };
+            sink.put(place, Cell::Bool(value != 0))?;
+            after
+        }
         F::String => {
-            let (text, after) = split_delimited(bytes)?;
-            (Cell::Text(simdutf8::basic::from_utf8(text).ok()?), after)
+            let Some((text, after)) = split_delimited(bytes) else { return Ok(None) };
+            let Ok(text) = simdutf8::basic::from_utf8(text) else { return Ok(None) };
+            sink.put(place, Cell::Text(text))?;
+            after
         }
         F::Timestamp => {
-            let ((seconds, nanos), after) = split_timestamp(bytes)?;
-            (Cell::Timestamp(Ticks::from_timestamp(seconds, nanos)?), after)
+            let Some(((seconds, nanos), after)) = split_timestamp(bytes) else { return Ok(None) };
+            let Some(ticks) = Ticks::from_timestamp(seconds, nanos) else { return Ok(None) };
+            sink.put(place, Cell::Timestamp(ticks))?;
+            after
         }
-        _ => return None,
-    })
+        _ => return Ok(None),
+    };
+    Ok(Some(after))
 }
 
 /// What follows the value behind a key that said this wire type.

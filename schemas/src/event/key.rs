@@ -14,8 +14,9 @@ const UUID: u8 = 3;
 /// Appends an integer key.
 #[inline]
 pub fn put_integer_key(out: &mut Vec<u8>, value: i64) {
-    out.push(INTEGER);
-    out.extend_from_slice(&(value as u64 ^ 1 << 63).to_be_bytes());
+    let mut bytes = [INTEGER; 9];
+    bytes[1..].copy_from_slice(&(value as u64 ^ 1 << 63).to_be_bytes());
+    out.extend_from_slice(&bytes);
 }
 
 /// Appends a text key.

@@ -138,7 +138,7 @@ mod tests {
             let by = || Expr::constant(Value::Interval(interval));
             let arena = Bump::new();
             let row = [Value::Timestamp(Ticks(from.0 + later * PER_SECOND))];
-            let context = Context { row: &row, joined: &[], arena: &arena, memos: &[] };
+            let context = &Context { row: &row, joined: &[], arena: &arena, memos: &[] };
             for expr in [
                 Expr::Time(TimeFunction::Add, vec![column(), by()]),
                 Expr::Time(TimeFunction::Subtract, vec![column(), by()]),

@@ -1,5 +1,7 @@
 //! Evaluation of an expression for one row.
 
+use std::cmp::Ordering;
+
 use bumpalo::Bump;
 use etl_schemas::ticks::Ticks;
 use thiserror::Error;
@@ -92,7 +94,7 @@ pub struct Context<'a> {
 impl Expr {
     /// The value for one row. Leaves, which most operands are, are read on the spot.
     #[inline]
-    pub fn evaluate<'a>(&'a self, context: Context<'a>) -> Evaluated<Value<'a>> {
+    pub fn evaluate<'a>(&'a self, context: &Context<'a>) -> Evaluated<Value<'a>> {
         match self {
             Expr::Literal(Literal::Text(text)) => Ok(Value::Text(text)),
             Expr::Literal(Literal::Value(value)) => Ok(*value),
@@ -102,9 +104,27 @@ impl Expr {
         }
     }
 
+    /// Hands the value for one row to `take`: columns and constants where they stand, which most operands are. To copy a
+    /// value costs as much as most of what is done with it.
+    #[inline]
+    pub(crate) fn look<'a, T>(
+        &'a self,
+        context: &Context<'a>,
+        take: impl FnOnce(&Value<'a>) -> Evaluated<T>,
+    ) -> Evaluated<T> {
+        match self.standing(context) {
+            Some(value) => take(value),
+            // What is made is looked at where it is made as well; so an error, which is rare, has to be copied.
+            None => match &self.evaluate(context) {
+                Ok(value) => take(value),
+                Err(error) => Err(error.clone()),
+            },
+        }
+    }
+
     /// The value of a column or of a constant that isn't text, where it stands.
     #[inline]
-    fn standing<'a>(&'a self, context: Context<'a>) -> Option<&'a Value<'a>> {
+    fn standing<'a>(&'a self, context: &Context<'a>) -> Option<&'a Value<'a>> {
         match self {
             Expr::Literal(Literal::Value(value)) => Some(value),
             Expr::Column(Slot::Row(place)) => Some(&context.row[*place]),
@@ -115,15 +135,14 @@ impl Expr {
 
     /// Every arm hands its result up as it is: gathering them in one place first cost a tenth of a run. What the arms
     /// call isn't inlined, since the largest of them would set the size of this frame, which every node pays.
-    fn compute<'a>(&'a self, context: Context<'a>) -> Evaluated<Value<'a>> {
+    fn compute<'a>(&'a self, context: &Context<'a>) -> Evaluated<Value<'a>> {
         match self {
             Expr::Literal(_) | Expr::Column(_) => self.evaluate(context),
-            Expr::Not(_) | Expr::And(..) | Expr::Or(..) => self.condition(context).map(truth),
+            Expr::Not(_) | Expr::And(..) | Expr::Or(..) | Expr::Compare(..) => self.condition(context).map(truth),
             Expr::IsNull(operand) => operand.evaluate(context).map(|value| Value::Bool(value.is_null())),
             Expr::IsBool(wanted, operand) => {
                 operand.condition(context).map(|truth| Value::Bool(truth == Some(*wanted)))
             }
-            Expr::Compare(comparison, left, right) => compare(*comparison, left, right, context),
             Expr::IsDistinct(left, right) => is_distinct(left, right, context).map(Value::Bool),
             Expr::In(operand, list) => is_in(operand, list, context).map(truth),
             Expr::Like(like) => is_like(like, context),
@@ -161,31 +180,47 @@ impl Expr {
     }
 
     /// The value of a condition; `None` is NULL. AND and OR don't look at their right side when the left one decides.
-    pub fn condition<'a>(&'a self, context: Context<'a>) -> Evaluated<Option<bool>> {
-        Ok(match self {
+    /// Columns and constants are looked at where they stand; what else there may be is kept out of this frame, which every
+    /// part of a condition pays.
+    pub fn condition<'a>(&'a self, context: &Context<'a>) -> Evaluated<Option<bool>> {
+        match self {
             Expr::And(left, right) => match left.condition(context)? {
-                Some(false) => Some(false),
-                Some(true) => right.condition(context)?,
-                None => right.condition(context)?.filter(|right| !right),
+                Some(false) => Ok(Some(false)),
+                Some(true) => right.condition(context),
+                None => Ok(right.condition(context)?.filter(|right| !right)),
             },
             Expr::Or(left, right) => match left.condition(context)? {
-                Some(true) => Some(true),
-                Some(false) => right.condition(context)?,
-                None => right.condition(context)?.filter(|right| *right),
+                Some(true) => Ok(Some(true)),
+                Some(false) => right.condition(context),
+                None => Ok(right.condition(context)?.filter(|right| *right)),
             },
-            Expr::Not(operand) => operand.condition(context)?.map(|truth| !truth),
-            Expr::IsNull(operand) => Some(match operand.standing(context) {
-                Some(value) => value.is_null(),
-                None => operand.evaluate(context)?.is_null(),
-            }),
-            Expr::Compare(comparison, left, right) => is_so(*comparison, left, right, context)?,
-            other => match other.evaluate(context)? {
-                Value::Null => None,
-                Value::Bool(truth) => Some(truth),
-                value => unreachable!("the compiler checked that a condition is boolean, not {value:?}"),
+            Expr::Not(operand) => Ok(operand.condition(context)?.map(|truth| !truth)),
+            Expr::IsNull(operand) => match operand.standing(context) {
+                Some(value) => Ok(Some(value.is_null())),
+                None => is_null(operand, context),
             },
-        })
+            Expr::Compare(comparison, left, right) => match (left.standing(context), right.standing(context)) {
+                (Some(left), Some(right)) => Ok(holds(*comparison, left, right)),
+                _ => is_so(*comparison, left, right, context),
+            },
+            other => truth_of(other, context),
+        }
     }
+}
+
+/// What is no condition by its form.
+#[inline(never)]
+fn truth_of<'a>(expr: &'a Expr, context: &Context<'a>) -> Evaluated<Option<bool>> {
+    match expr.evaluate(context)? {
+        Value::Null => Ok(None),
+        Value::Bool(truth) => Ok(Some(truth)),
+        value => unreachable!("the compiler checked that a condition is boolean, not {value:?}"),
+    }
+}
+
+#[inline(never)]
+fn is_null<'a>(operand: &'a Expr, context: &Context<'a>) -> Evaluated<Option<bool>> {
+    operand.evaluate(context).map(|value| Some(value.is_null()))
 }
 
 fn truth(value: Option<bool>) -> Value<'static> {
@@ -193,15 +228,12 @@ fn truth(value: Option<bool>) -> Value<'static> {
 }
 
 #[inline(never)]
-fn compare<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
-    is_so(comparison, left, right, context).map(truth)
-}
-
-/// Most conditions compare a column with a constant: those are looked at where they are.
-fn is_so<'a>(comparison: Comparison, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Option<bool>> {
-    if let (Some(left), Some(right)) = (left.standing(context), right.standing(context)) {
-        return Ok(holds(comparison, left, right));
-    }
+fn is_so<'a>(
+    comparison: Comparison,
+    left: &'a Expr,
+    right: &'a Expr,
+    context: &Context<'a>,
+) -> Evaluated<Option<bool>> {
     Ok(holds(comparison, &left.evaluate(context)?, &right.evaluate(context)?))
 }
 
@@ -211,21 +243,34 @@ fn holds(comparison: Comparison, left: &Value<'_>, right: &Value<'_>) -> Option<
         (Value::Null, _) | (_, Value::Null) => return None,
         (Value::Integer(left), Value::Integer(right)) => left.cmp(right),
         (Value::Timestamp(left), Value::Timestamp(right)) => left.cmp(right),
-        _ if comparison == Comparison::Equal => return left.equals(right),
-        _ if comparison == Comparison::NotEqual => return left.equals(right).map(|equal| !equal),
-        _ => left.compare(right)?,
+        _ => return other_holds(comparison, left, right),
     };
-    Some(match comparison {
+    Some(is_as(comparison, order))
+}
+
+/// Of types that are seldom compared.
+#[inline(never)]
+fn other_holds(comparison: Comparison, left: &Value<'_>, right: &Value<'_>) -> Option<bool> {
+    match comparison {
+        Comparison::Equal => left.equals(right),
+        Comparison::NotEqual => left.equals(right).map(|equal| !equal),
+        _ => left.compare(right).map(|order| is_as(comparison, order)),
+    }
+}
+
+#[inline]
+fn is_as(comparison: Comparison, order: Ordering) -> bool {
+    match comparison {
         Comparison::Equal => order.is_eq(),
         Comparison::NotEqual => order.is_ne(),
         Comparison::Less => order.is_lt(),
         Comparison::LessOrEqual => order.is_le(),
         Comparison::Greater => order.is_gt(),
         Comparison::GreaterOrEqual => order.is_ge(),
-    })
+    }
 }
 
-fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<bool> {
+fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: &Context<'a>) -> Evaluated<bool> {
     let (left, right) = (left.evaluate(context)?, right.evaluate(context)?);
     Ok(match left.equals(&right) {
         Some(equal) => !equal,
@@ -234,13 +279,13 @@ fn is_distinct<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Eva
 }
 
 #[inline(never)]
-fn null_if<'a>(left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
+fn null_if<'a>(left: &'a Expr, right: &'a Expr, context: &Context<'a>) -> Evaluated<Value<'a>> {
     let value = left.evaluate(context)?;
     Ok(if value.equals(&right.evaluate(context)?) == Some(true) { Value::Null } else { value })
 }
 
 #[inline(never)]
-fn cast<'a>(operand: &'a Expr, target: CastTarget, is_try: bool, context: Context<'a>) -> Evaluated<Value<'a>> {
+fn cast<'a>(operand: &'a Expr, target: CastTarget, is_try: bool, context: &Context<'a>) -> Evaluated<Value<'a>> {
     let value = operand.evaluate(context)?;
     match target.convert(value, context.arena) {
         Some(converted) => Ok(converted),
@@ -250,7 +295,7 @@ fn cast<'a>(operand: &'a Expr, target: CastTarget, is_try: bool, context: Contex
 }
 
 #[inline(never)]
-fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Evaluated<Option<bool>> {
+fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: &Context<'a>) -> Evaluated<Option<bool>> {
     let operand = operand.evaluate(context)?;
     let mut answer = Some(false);
     for item in list {
@@ -264,7 +309,7 @@ fn is_in<'a>(operand: &'a Expr, list: &'a [Expr], context: Context<'a>) -> Evalu
 }
 
 #[inline(never)]
-fn calculate<'a>(operator: Arithmetic, left: &'a Expr, right: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
+fn calculate<'a>(operator: Arithmetic, left: &'a Expr, right: &'a Expr, context: &Context<'a>) -> Evaluated<Value<'a>> {
     match (left.evaluate(context)?, right.evaluate(context)?) {
         (Value::Null, _) | (_, Value::Null) => Ok(Value::Null),
         (left, right) => arithmetic::apply(operator, left, right),
@@ -272,18 +317,18 @@ fn calculate<'a>(operator: Arithmetic, left: &'a Expr, right: &'a Expr, context:
 }
 
 #[inline(never)]
-fn to_instant<'a>(zone: &Zone, operand: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
-    match operand.evaluate(context)? {
-        Value::Timestamp(wall) => match zone.to_instant(wall) {
+fn to_instant<'a>(zone: &Zone, operand: &'a Expr, context: &Context<'a>) -> Evaluated<Value<'a>> {
+    operand.look(context, |value| match value {
+        Value::Timestamp(wall) => match zone.to_instant(*wall) {
             Some(instant) => Ok(Value::Instant(instant)),
-            None => Err(Box::new(EvaluateError::OffCalendar(wall))),
+            None => Err(Box::new(EvaluateError::OffCalendar(*wall))),
         },
-        other => Ok(other),
-    }
+        other => Ok(*other),
+    })
 }
 
 #[inline(never)]
-fn to_wall<'a>(zone: &Zone, operand: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
+fn to_wall<'a>(zone: &Zone, operand: &'a Expr, context: &Context<'a>) -> Evaluated<Value<'a>> {
     match operand.evaluate(context)? {
         Value::Instant(instant) => match zone.to_wall(instant) {
             Some(wall) => Ok(Value::Timestamp(wall)),
@@ -294,7 +339,7 @@ fn to_wall<'a>(zone: &Zone, operand: &'a Expr, context: Context<'a>) -> Evaluate
 }
 
 #[inline(never)]
-fn is_like<'a>(like: &'a Like, context: Context<'a>) -> Evaluated<Value<'a>> {
+fn is_like<'a>(like: &'a Like, context: &Context<'a>) -> Evaluated<Value<'a>> {
     Ok(match (like.text.evaluate(context)?, like.pattern.evaluate(context)?) {
         (Value::Text(text), Value::Text(pattern)) => Value::Bool(like.matches(text, pattern)),
         _ => Value::Null,
@@ -302,25 +347,24 @@ fn is_like<'a>(like: &'a Like, context: Context<'a>) -> Evaluated<Value<'a>> {
 }
 
 #[inline(never)]
-fn evaluate_case<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<Value<'a>> {
+fn evaluate_case<'a>(case: &'a Case, context: &Context<'a>) -> Evaluated<Value<'a>> {
     chosen(case, context)?.evaluate(context)
 }
 
 /// The result whose branch holds, or the one otherwise.
-pub(super) fn chosen<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<&'a Expr> {
-    let operand = match &case.operand {
-        Some(operand) => Some(operand.evaluate(context)?),
-        None => None,
-    };
+pub(super) fn chosen<'a>(case: &'a Case, context: &Context<'a>) -> Evaluated<&'a Expr> {
+    match &case.operand {
+        Some(operand) => operand.look(context, |value| {
+            first_branch(case, |when| when.look(context, |when| Ok(value.equals(when) == Some(true))))
+        }),
+        None => first_branch(case, |when| Ok(when.condition(context)? == Some(true))),
+    }
+}
+
+#[inline]
+fn first_branch<'a>(case: &'a Case, holds: impl Fn(&'a Expr) -> Evaluated<bool>) -> Evaluated<&'a Expr> {
     for (when, result) in &case.branches {
-        let holds = match operand {
-            Some(operand) => match when.standing(context) {
-                Some(when) => operand.equals(when) == Some(true),
-                None => operand.equals(&when.evaluate(context)?) == Some(true),
-            },
-            None => when.condition(context)? == Some(true),
-        };
-        if holds {
+        if holds(when)? {
             return Ok(result);
         }
     }
@@ -328,7 +372,7 @@ pub(super) fn chosen<'a>(case: &'a Case, context: Context<'a>) -> Evaluated<&'a 
 }
 
 #[inline(never)]
-fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
+fn coalesce<'a>(options: &'a [Expr], context: &Context<'a>) -> Evaluated<Value<'a>> {
     for option in options {
         let value = option.evaluate(context)?;
         if !value.is_null() {
@@ -339,11 +383,13 @@ fn coalesce<'a>(options: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a
 }
 
 #[inline(never)]
-fn call<'a>(function: text::TextFunction, arguments: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
+fn call<'a>(function: text::TextFunction, arguments: &'a [Expr], context: &Context<'a>) -> Evaluated<Value<'a>> {
     // Most functions take one value.
     if let [argument] = arguments {
-        let value = argument.evaluate(context)?;
-        return if value.is_null() { Ok(value) } else { text::apply(function, &[value], context.arena) };
+        return argument.look(context, |value| match value {
+            Value::Null => Ok(Value::Null),
+            value => text::apply(function, std::slice::from_ref(value), context.arena),
+        });
     }
     let mut values = [Value::Null; text::ARGUMENTS_MAX];
     for (value, argument) in values.iter_mut().zip(arguments) {
@@ -356,7 +402,7 @@ fn call<'a>(function: text::TextFunction, arguments: &'a [Expr], context: Contex
 }
 
 #[inline(never)]
-fn call_time<'a>(function: time::TimeFunction, arguments: &'a [Expr], context: Context<'a>) -> Evaluated<Value<'a>> {
+fn call_time<'a>(function: time::TimeFunction, arguments: &'a [Expr], context: &Context<'a>) -> Evaluated<Value<'a>> {
     let mut values = [Value::Null; time::ARGUMENTS_MAX];
     for (value, argument) in values.iter_mut().zip(arguments) {
         *value = argument.evaluate(context)?;

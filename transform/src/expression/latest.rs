@@ -129,7 +129,7 @@ mod tests {
             let arena = Bump::new();
             for ticks in [Ticks(until.0 - earlier * PER_SECOND), Ticks(until.0 - earlier % 7200 * PER_SECOND)] {
                 let row = [Value::Timestamp(ticks)];
-                let context = Context { row: &row, joined: &[], arena: &arena, memos: &[] };
+                let context = &Context { row: &row, joined: &[], arena: &arena, memos: &[] };
                 for expr in [
                     Expr::Time(TimeFunction::Add, vec![column(), by()]),
                     Expr::Time(TimeFunction::Subtract, vec![column(), by()]),
@@ -144,7 +144,7 @@ mod tests {
                 }
                 let row = [Value::Instant(ticks)];
                 let expr = Expr::ToWall(Arc::clone(&zone), Box::new(column()));
-                let context = Context { row: &row, joined: &[], arena: &arena, memos: &[] };
+                let context = &Context { row: &row, joined: &[], arena: &arena, memos: &[] };
                 let Value::Timestamp(found) = expr.evaluate(context).unwrap() else { panic!("a timestamp") };
                 let Latest::Until(bound) = expr.latest(&Until(until)) else { panic!("a bound") };
                 prop_assert!(bound >= found, "{found} is after {bound}");

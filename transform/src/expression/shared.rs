@@ -22,7 +22,7 @@ impl Memo {
 
 /// The value of [`Expr::Shared`].
 #[inline(never)]
-pub(super) fn shared<'a>(place: usize, expr: &'a Expr, context: Context<'a>) -> Evaluated<Value<'a>> {
+pub(super) fn shared<'a>(place: usize, expr: &'a Expr, context: &Context<'a>) -> Evaluated<Value<'a>> {
     let Some(Memo(memo)) = context.memos.get(place) else { return expr.evaluate(context) };
     if let Some(value) = memo.get() {
         return Ok(value);

@@ -65,7 +65,7 @@ impl Typed {
 fn constant(expr: &Expr) -> Result<Expr, String> {
     let arena = Bump::new();
     let value = expr
-        .evaluate(Context { row: &[], joined: &[], arena: &arena, memos: &[] })
+        .evaluate(&Context { row: &[], joined: &[], arena: &arena, memos: &[] })
         .map_err(|error| error.to_string())?;
     Ok(match value {
         Value::Text(text) => Expr::text(text),

@@ -118,9 +118,9 @@ impl<'p> TableScanner<'p> {
                 continue;
             }
             memos.iter().for_each(Memo::forget);
+            bump.reset();
             let (mut events, rejects) = (false, scanned.rejects.len());
             for (mapping, (entries, arena)) in self.mappings.iter().zip(&mut collected) {
-                bump.reset();
                 let entry = mapping.run(&values, &mut joined, lookups, bump, &memos, arena);
                 match entry {
                     Ok(None) => {}
@@ -180,11 +180,11 @@ impl MappingScanner<'_> {
         joined.values.clear();
         joined.values.resize(self.width, Value::Null);
         for (join, decoder) in &self.joins {
-            let context = Context { row, joined: &joined.values, arena: bump, memos };
-            let key = join.key.evaluate(context);
-            let key =
-                key.map_err(|source| Box::new(RejectReason::Evaluate { at: "ON".to_string(), source: *source }))?;
-            match lookups.get(join.lookup).find(&key) {
+            let context = &Context { row, joined: &joined.values, arena: bump, memos };
+            let found = join.key.look(context, |key| Ok(lookups.get(join.lookup).find(key)));
+            let found =
+                found.map_err(|source| Box::new(RejectReason::Evaluate { at: "ON".to_string(), source: *source }))?;
+            match found {
                 None if join.keeps_all => {}
                 None => return Ok(None),
                 Some(fields) => {
@@ -195,6 +195,6 @@ impl MappingScanner<'_> {
                 }
             }
         }
-        emit(self.mapping, Context { row, joined: &joined.values, arena: bump, memos }, arena)
+        emit(self.mapping, &Context { row, joined: &joined.values, arena: bump, memos }, arena)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use etl_schemas::dump::{Cell, RowLayout, RowReader};
+use etl_schemas::dump::{Cell, CellSink, RowLayout, RowReader};
 use etl_schemas::table::TableSchema;
 use etl_schemas::ticks::{PER_DAY, PER_SECOND, Ticks};
 use uuid::Uuid;
@@ -36,16 +36,29 @@ impl Decoder {
     pub(crate) fn decode<'a>(&self, row: &'a [u8], values: &mut Vec<Value<'a>>) -> Result<(), Box<RejectReason>> {
         values.clear();
         values.resize(self.reader.width(), Value::Null);
-        self.reader.read_each(row, |place, cell| {
-            let ty = self.types[place];
-            values[place] = value_of(cell, ty).ok_or_else(|| self.wrong(place, ty))?;
-            Ok(())
-        })
+        self.reader.read_each(row, &mut Values { decoder: self, values })
     }
 
     #[cold]
     fn wrong(&self, place: usize, ty: Type) -> Box<RejectReason> {
         Box::new(RejectReason::Column { column: self.names[place].clone(), ty })
+    }
+}
+
+/// Where a decoder puts what it reads.
+struct Values<'v, 'a> {
+    decoder: &'v Decoder,
+    values: &'v mut [Value<'a>],
+}
+
+impl<'a> CellSink<'a> for Values<'_, 'a> {
+    type Error = Box<RejectReason>;
+
+    #[inline(always)]
+    fn put(&mut self, place: usize, cell: Cell<'a>) -> Result<(), Box<RejectReason>> {
+        let ty = self.decoder.types[place];
+        self.values[place] = value_of(cell, ty).ok_or_else(|| self.decoder.wrong(place, ty))?;
+        Ok(())
     }
 }
 

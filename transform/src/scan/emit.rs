@@ -3,12 +3,12 @@
 use etl_schemas::dump::RowError;
 use etl_schemas::event::{EventFieldKind, put_integer_key, put_text_key, put_uuid_key};
 use etl_schemas::wire::{
-    FIXED32, FIXED64, LENGTH, VARINT, put_key, put_length_delimited, put_timestamp_fields, put_varint, varint_len,
-    zigzag,
+    FIXED32, FIXED64, LENGTH, put_array, put_key, put_length_delimited, put_number, put_timestamp_fields, put_varint,
+    varint_len, zigzag,
 };
 use thiserror::Error;
 
-use crate::expression::{Context, EvaluateError, Expr, Type, Value, write_text};
+use crate::expression::{Context, EvaluateError, Evaluated, Type, Value, write_text};
 use crate::mapping::{FieldAssignment, Mapping};
 use crate::order::Entry;
 
@@ -53,7 +53,7 @@ impl RejectReason {
 /// Runs one mapping for one row. `None` when its WHERE doesn't hold; the arena grows by the event's bytes alone.
 pub(super) fn emit(
     mapping: &Mapping,
-    context: Context<'_>,
+    context: &Context<'_>,
     arena: &mut Vec<u8>,
 ) -> Result<Option<Entry>, Box<RejectReason>> {
     if let Some(condition) = &mapping.condition {
@@ -70,16 +70,17 @@ pub(super) fn emit(
     entry.map(Some)
 }
 
-fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Result<Entry, Box<RejectReason>> {
+fn put_event(mapping: &Mapping, context: &Context<'_>, arena: &mut Vec<u8>) -> Result<Entry, Box<RejectReason>> {
     let start = arena.len();
-    let Value::Instant(occurred_at) = not_null(&mapping.occurred_at, "occurred_at", context)? else {
-        unreachable!("the compiler checked that occurred_at is an instant");
-    };
-    match not_null(&mapping.key, "key", context)? {
-        Value::Integer(value) => put_integer_key(arena, value),
-        Value::Text(text) => put_text_key(arena, without_nul(text, "key")?),
-        Value::Uuid(uuid) => put_uuid_key(arena, &uuid.to_bytes()),
-        other => unreachable!("the compiler checked that a key is no {other:?}"),
+    let occurred_at = mapping.occurred_at.look(context, |value| match value {
+        Value::Instant(occurred_at) => Ok(Some(*occurred_at)),
+        Value::Null => Ok(None),
+        other => unreachable!("the compiler checked that occurred_at is an instant, not {other:?}"),
+    });
+    let occurred_at = not_null(occurred_at, "occurred_at")?;
+    let clean = mapping.key.look(context, |value| Ok(put_event_key(arena, value)));
+    if !not_null(clean, "key")? {
+        return Err(Box::new(RejectReason::Nul { at: "key".to_string() }));
     }
     let key_len = short_len(arena.len() - start, "key")?;
     let key_prefix = Entry::prefix(&arena[start..]);
@@ -113,51 +114,91 @@ fn put_event(mapping: &Mapping, context: Context<'_>, arena: &mut Vec<u8>) -> Re
     })
 }
 
-fn not_null<'a>(expr: &'a Expr, at: &str, context: Context<'a>) -> Result<Value<'a>, Box<RejectReason>> {
-    match expr.evaluate(context).map_err(RejectReason::evaluate(at))? {
-        Value::Null => Err(Box::new(RejectReason::Null { at: at.to_string() })),
-        value => Ok(value),
+/// Appends a key; says whether it is one that Postgres can hold. `None` for NULL.
+#[inline]
+fn put_event_key(arena: &mut Vec<u8>, value: &Value<'_>) -> Option<bool> {
+    match value {
+        Value::Null => return None,
+        Value::Integer(value) => put_integer_key(arena, *value),
+        Value::Text(text) if has_nul(text.as_bytes()) => return Some(false),
+        Value::Text(text) => put_text_key(arena, text),
+        Value::Uuid(uuid) => put_uuid_key(arena, &uuid.to_bytes()),
+        other => unreachable!("the compiler checked that a key is no {other:?}"),
     }
+    Some(true)
 }
 
+#[inline]
+fn not_null<T>(found: Evaluated<Option<T>>, at: &str) -> Result<T, Box<RejectReason>> {
+    let null = || Box::new(RejectReason::Null { at: at.to_string() });
+    found.map_err(RejectReason::evaluate(at))?.ok_or_else(null)
+}
+
+#[inline]
 fn short_len(length: usize, at: &str) -> Result<u16, Box<RejectReason>> {
     let limit = usize::from(u16::MAX);
     u16::try_from(length).map_err(|_| Box::new(RejectReason::TooLong { at: at.to_string(), limit }))
 }
 
+/// Streams and keys are short: for those a search that is made for long texts takes longer to begin than to end.
+#[inline]
 fn has_nul(bytes: &[u8]) -> bool {
-    memchr::memchr(0, bytes).is_some()
+    const SHORT_BYTES: usize = 32;
+    match bytes.len() {
+        ..=SHORT_BYTES => short_has_nul(bytes),
+        _ => memchr::memchr(0, bytes).is_some(),
+    }
 }
 
-fn without_nul<'a>(text: &'a str, at: &str) -> Result<&'a str, Box<RejectReason>> {
-    match has_nul(text.as_bytes()) {
-        true => Err(Box::new(RejectReason::Nul { at: at.to_string() })),
-        false => Ok(text),
+/// Looks at eight bytes at a time: taking one from each borrows from the next where there was none to take.
+#[inline]
+fn short_has_nul(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let has_zero = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        word.wrapping_sub(ONES) & !word & HIGHS != 0
+    };
+    match (bytes.as_chunks().0, bytes.last_chunk()) {
+        // The last eight overlap those before.
+        (words, Some(last)) => words.iter().any(has_zero) || has_zero(last),
+        (_, None) => bytes.contains(&0),
     }
 }
 
 /// Appends a field. A required field of its type's default value is left out, as proto3 does.
-fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -> Result<(), Box<RejectReason>> {
+#[inline]
+fn put_field(field: &FieldAssignment, context: &Context<'_>, out: &mut Vec<u8>) -> Result<(), Box<RejectReason>> {
+    let put = field.value.look(context, |value| Ok(put_field_value(field, value, context, out)));
+    put.map_err(RejectReason::evaluate(&field.name))?
+}
+
+#[inline]
+fn put_field_value(
+    field: &FieldAssignment,
+    value: &Value<'_>,
+    context: &Context<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Box<RejectReason>> {
     use EventFieldKind as F;
-    let value = field.value.evaluate(context).map_err(RejectReason::evaluate(&field.name))?;
     let number = field.number;
-    match (&field.kind, value) {
+    match (&field.kind, *value) {
         (_, Value::Null) if field.optional => {}
         (_, Value::Null) => return Err(Box::new(RejectReason::Null { at: field.name.clone() })),
-        (F::Bool, Value::Bool(value)) => put_number(field, u64::from(value), out),
+        (F::Bool, Value::Bool(value)) => put_integer(field, u64::from(value), out),
         (F::Int32, Value::Integer(value)) => {
-            put_number(field, i64::from(in_range::<i32>(field, value, "int32")?) as u64, out);
+            put_integer(field, i64::from(in_range::<i32>(field, value, "int32")?) as u64, out);
         }
-        (F::Int64 | F::Enum(_), Value::Integer(value)) => put_number(field, value as u64, out),
+        (F::Int64 | F::Enum(_), Value::Integer(value)) => put_integer(field, value as u64, out),
         (F::UInt32, Value::Integer(value)) => {
-            put_number(field, u64::from(in_range::<u32>(field, value, "uint32")?), out);
+            put_integer(field, u64::from(in_range::<u32>(field, value, "uint32")?), out);
         }
-        (F::UInt64, Value::Integer(value)) => put_number(field, in_range::<u64>(field, value, "uint64")?, out),
+        (F::UInt64, Value::Integer(value)) => put_integer(field, in_range::<u64>(field, value, "uint64")?, out),
         (F::SInt32, Value::Integer(value)) => {
             // An sint32's zigzag is that of 64 bits, as long as the value fits.
-            put_number(field, zigzag(i64::from(in_range::<i32>(field, value, "sint32")?)), out);
+            put_integer(field, zigzag(i64::from(in_range::<i32>(field, value, "sint32")?)), out);
         }
-        (F::SInt64, Value::Integer(value)) => put_number(field, zigzag(value), out),
+        (F::SInt64, Value::Integer(value)) => put_integer(field, zigzag(value), out),
         (F::Double, value) => {
             let bits = double(value).to_bits();
             if bits != 0 || field.optional {
@@ -168,9 +209,9 @@ fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -
         (F::Float, value) => put_float(field, double(value), out)?,
         (F::String, Value::Text(text)) => put_bytes(field, without_nul_in(field, text)?.as_bytes(), out),
         (F::String, Value::Uuid(uuid)) => {
-            put_length_delimited(out, number, &uuid.to_text());
+            put_array(out, number, &uuid.to_text());
         }
-        (F::String, value @ Value::Decimal(_)) => put_decimal(field, &value, context, out),
+        (F::String, Value::Decimal(_)) => put_decimal(field, value, context, out),
         (F::Bytes, Value::Bytes(bytes)) => put_bytes(field, bytes, out),
         (F::Bytes, Value::Uuid(uuid)) => put_bytes(field, &uuid.to_bytes(), out),
         (F::Timestamp, Value::Instant(ticks)) => {
@@ -186,10 +227,10 @@ fn put_field(field: &FieldAssignment, context: Context<'_>, out: &mut Vec<u8>) -
     Ok(())
 }
 
-fn put_number(field: &FieldAssignment, value: u64, out: &mut Vec<u8>) {
+#[inline]
+fn put_integer(field: &FieldAssignment, value: u64, out: &mut Vec<u8>) {
     if value != 0 || field.optional {
-        put_key(out, field.number, VARINT);
-        put_varint(out, value);
+        put_number(out, field.number, value);
     }
 }
 
@@ -199,7 +240,7 @@ fn put_bytes(field: &FieldAssignment, bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn put_decimal(field: &FieldAssignment, value: &Value<'_>, context: Context<'_>, out: &mut Vec<u8>) {
+fn put_decimal(field: &FieldAssignment, value: &Value<'_>, context: &Context<'_>, out: &mut Vec<u8>) {
     let mut text = bumpalo::collections::String::new_in(context.arena);
     write_text(&mut text, value).expect("an arena's string takes everything");
     put_length_delimited(out, field.number, text.as_bytes());
@@ -234,5 +275,25 @@ fn without_nul_in<'a>(field: &FieldAssignment, text: &'a str) -> Result<&'a str,
     match has_nul(text.as_bytes()) {
         true => Err(Box::new(RejectReason::Nul { at: field.name.clone() })),
         false => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_nul_is_found_wherever_it_is(mut bytes: Vec<u8>, at: proptest::sample::Index) {
+            prop_assert_eq!(has_nul(&bytes), bytes.contains(&0));
+            bytes.iter_mut().for_each(|byte| *byte = (*byte).max(1));
+            prop_assert!(!has_nul(&bytes));
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] = 0;
+                prop_assert!(has_nul(&bytes));
+            }
+        }
     }
 }

@@ -145,12 +145,9 @@ struct Keys {
 
 impl Keys {
     fn read<'a>(&self, row: &'a [u8]) -> Result<Option<Value<'a>>, RowError> {
-        let mut key = Cell::Null;
-        self.reader.read_each(row, |_, cell| {
-            key = cell;
-            Ok::<(), RowError>(())
-        })?;
-        Ok(value_of(key, self.ty))
+        let mut key = [Cell::Null];
+        self.reader.read_each(row, key.as_mut_slice())?;
+        Ok(value_of(key[0], self.ty))
     }
 }
 

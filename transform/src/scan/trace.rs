@@ -51,7 +51,7 @@ impl MappingScanner<'_> {
         let mut joined = Joined { found: Vec::new(), values: Vec::new() };
         let made = self.run(row, &mut joined, lookups, &bump, &[], &mut arena);
         // A join that is missed leaves the columns of those behind it NULL, which is how far the run came as well.
-        let context = Context { row, joined: &joined.values, arena: &bump, memos: &[] };
+        let context = &Context { row, joined: &joined.values, arena: &bump, memos: &[] };
         let joins = self.trace_joins(context, lookups);
         let missed = |join: &&(String, Traced, bool)| join.1.is_ok() && !join.2 && join.0.starts_with("JOIN");
         let dropped_by = joins.iter().find(missed).map(|join| join.0.clone());
@@ -73,7 +73,7 @@ impl MappingScanner<'_> {
         Trace { mapping: self.place, joins, conditions, values, outcome }
     }
 
-    fn trace_joins(&self, context: Context<'_>, lookups: &Lookups) -> Vec<(String, Traced, bool)> {
+    fn trace_joins(&self, context: &Context<'_>, lookups: &Lookups) -> Vec<(String, Traced, bool)> {
         let joins = self.joins.iter().zip(&self.mapping.text.joins).map(|((join, _), text)| {
             let key = join.key.evaluate(context);
             let found = key.as_ref().is_ok_and(|key| lookups.get(join.lookup).find(key).is_some());
@@ -84,7 +84,7 @@ impl MappingScanner<'_> {
 }
 
 /// The conditions of a WHERE, as far as its text can be followed into its tree.
-fn trace_condition(expr: &Expr, text: &ConditionText, context: Context<'_>, out: &mut Vec<(String, Traced)>) {
+fn trace_condition(expr: &Expr, text: &ConditionText, context: &Context<'_>, out: &mut Vec<(String, Traced)>) {
     match (expr.itself(), text) {
         (Expr::And(left, right), ConditionText::And(left_text, right_text)) => {
             trace_condition(left, left_text, context, out);
@@ -100,7 +100,7 @@ fn dropping(conditions: &[(String, Traced)]) -> String {
     first.map_or_else(|| "WHERE".to_string(), |(text, _)| format!("WHERE {text}"))
 }
 
-fn columns(mapping: &Mapping, context: Context<'_>) -> Vec<(String, String, Traced)> {
+fn columns(mapping: &Mapping, context: &Context<'_>) -> Vec<(String, String, Traced)> {
     let engine = [("occurred_at", &mapping.occurred_at), ("key", &mapping.key), ("stream", &mapping.stream)];
     let mut columns = Vec::with_capacity(3 + mapping.fields.len());
     for (name, expr) in engine {
