@@ -4,7 +4,17 @@
 //! produce, and hostile bytes end in [`WireError`], never in a panic or a read past the end.
 //! Format: protobuf.dev, "Encoding".
 
+mod put;
+mod split;
+
 use thiserror::Error;
+
+pub use self::put::{
+    put_array, put_first, put_key, put_length_delimited, put_number, put_timestamp_fields, put_varint, varint_len,
+    zigzag,
+};
+pub(crate) use self::split::{split_delimited, split_timestamp, split_varint};
+use self::split::{split_within_word, usual_timestamp};
 
 /// Wire type of varints.
 pub const VARINT: u8 = 0;
@@ -46,116 +56,10 @@ pub enum WireError {
     Timestamp(u32),
 }
 
-/// Bytes of the longest varint.
-const VARINT_BYTES_MAX: usize = 10;
-/// Bytes of the longest key: fields are numbered in 29 bits.
-const KEY_BYTES_MAX: usize = 5;
-
-/// Appends a varint.
-#[inline]
-pub fn put_varint(out: &mut Vec<u8>, value: u64) {
-    // One byte is by far the most frequent length.
-    match value {
-        0..0x80 => out.push(value as u8),
-        _ => put_long_varint(out, value),
-    }
-}
-
-#[inline]
-fn put_long_varint(out: &mut Vec<u8>, value: u64) {
-    let mut bytes = [0; PAIR_BYTES];
-    let end = write_varint(&mut bytes, 0, value);
-    put_first(out, &bytes, end);
-}
-
-/// Room for a key and a varint behind it, as wide as the processor copies at once.
-const PAIR_BYTES: usize = 16;
-const _: () = assert!(PAIR_BYTES >= KEY_BYTES_MAX + VARINT_BYTES_MAX);
-
-/// Writes a varint from `start` on; gives its end. One that has no room is cut off, which those of this module never are.
-#[inline]
-fn write_varint(bytes: &mut [u8; PAIR_BYTES], start: usize, mut value: u64) -> usize {
-    let mut at = start;
-    while value >= 0x80 && at < PAIR_BYTES - 1 {
-        bytes[at] = value as u8 | 0x80;
-        value >>= 7;
-        at += 1;
-    }
-    bytes[at] = value as u8;
-    at + 1
-}
-
-/// Appends the first `length` of these bytes, no more than there are. All are copied, since their number is known when
-/// this is compiled, and those too many cut off: that costs less than a copy of just so many.
-#[inline]
-pub fn put_first<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N], length: usize) {
-    debug_assert!(length <= N);
-    let end = out.len() + length;
-    out.extend_from_slice(bytes);
-    out.truncate(end);
-}
-
-/// Length of a varint in bytes, 1 to 10.
-#[inline]
-pub fn varint_len(value: u64) -> usize {
-    (70 - (value | 1).leading_zeros() as usize) / 7
-}
-
-/// Maps signed to unsigned so that small magnitudes stay short (`sint32`, `sint64`).
-#[inline]
-pub fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
 /// The inverse of [`zigzag`].
 #[inline]
 pub fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
-}
-
-/// The key before a value: field number and wire type.
-#[inline]
-pub fn put_key(out: &mut Vec<u8>, field: u32, wire_type: u8) {
-    put_varint(out, u64::from(field) << 3 | u64::from(wire_type));
-}
-
-/// A key and a varint behind it: the whole of a number's field, or what stands before a string.
-#[inline]
-fn put_pair(out: &mut Vec<u8>, field: u32, wire_type: u8, value: u64) {
-    let mut bytes = [0; PAIR_BYTES];
-    let key = write_varint(&mut bytes, 0, u64::from(field) << 3 | u64::from(wire_type));
-    let end = write_varint(&mut bytes, key, value);
-    put_first(out, &bytes, end);
-}
-
-/// A number with its key.
-#[inline]
-pub fn put_number(out: &mut Vec<u8>, field: u32, value: u64) {
-    put_pair(out, field, VARINT, value);
-}
-
-/// A string, bytes or embedded message with its key.
-#[inline]
-pub fn put_length_delimited(out: &mut Vec<u8>, field: u32, value: &[u8]) {
-    put_pair(out, field, LENGTH, value.len() as u64);
-    out.extend_from_slice(value);
-}
-
-/// The same, of a length that is known when this is compiled.
-#[inline]
-pub fn put_array<const N: usize>(out: &mut Vec<u8>, field: u32, value: &[u8; N]) {
-    put_pair(out, field, LENGTH, N as u64);
-    out.extend_from_slice(value);
-}
-
-/// A `google.protobuf.Timestamp` message's fields, without key and length. Zero fields are left out, as proto3 does.
-pub fn put_timestamp_fields(out: &mut Vec<u8>, seconds: i64, nanos: i32) {
-    if seconds != 0 {
-        put_number(out, 1, seconds as u64);
-    }
-    if nanos != 0 {
-        put_number(out, 2, nanos as u64);
-    }
 }
 
 /// A field's value as it stands on the wire.
@@ -284,50 +188,6 @@ impl<'a> WireReader<'a> {
     }
 }
 
-/// The varint at the beginning, and what follows it; `None` for what isn't one. Without an error to carry it stays in
-/// registers.
-#[inline]
-pub(crate) fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    match bytes {
-        [first @ 0..0x80, rest @ ..] => Some((u64::from(*first), rest)),
-        _ => split_within_word(bytes).or_else(|| split_by_bytes(bytes)),
-    }
-}
-
-/// The longest, and long ones near the end.
-#[cold]
-fn split_by_bytes(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut reader = WireReader::new(bytes);
-    reader.varint_by_bytes().ok().map(|value| (value, reader.rest))
-}
-
-/// The run of bytes at the beginning, behind its length, and what follows it; `None` where it is cut off.
-#[inline]
-pub(crate) fn split_delimited(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = split_varint(bytes)?;
-    rest.split_at_checked(usize::try_from(length).ok()?)
-}
-
-/// A varint of up to eight bytes, with so many bytes there.
-#[inline]
-fn split_within_word(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let word = u64::from_le_bytes(*bytes.first_chunk()?);
-    let ends = !word & 0x8080_8080_8080_8080;
-    if ends == 0 {
-        return None;
-    }
-    let bits = ends.trailing_zeros() + 1;
-    Some((seven_bits_of_each(word & (u64::MAX >> (64 - bits))), &bytes[bits as usize / 8..]))
-}
-
-/// Brings the lower seven bits of all eight bytes together.
-#[inline]
-fn seven_bits_of_each(word: u64) -> u64 {
-    let pairs = word & 0x007f_007f_007f_007f | (word & 0x7f00_7f00_7f00_7f00) >> 1;
-    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
-    fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4
-}
-
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
     bytes.try_into().expect("`take` gave just as many bytes")
 }
@@ -339,29 +199,6 @@ pub fn read_timestamp(message: &[u8]) -> Result<(i64, i32), WireError> {
         Some(timestamp) => Ok(timestamp),
         None => any_timestamp(message),
     }
-}
-
-/// Seconds and nanos of a `google.protobuf.Timestamp` behind its length, as nearly all writers write it, and what follows
-/// it. `None` for anything else that [`read_timestamp`] may take.
-#[inline(always)]
-pub(crate) fn split_timestamp(bytes: &[u8]) -> Option<((i64, i32), &[u8])> {
-    let (length, message) = split_varint(bytes)?;
-    let after = message.get(usize::try_from(length).ok()?..)?;
-    Some((usual_timestamp(message, after.len())?, after))
-}
-
-/// As nearly all writers write it: seconds, then nanos unless they are 0. `None` for anything else. The message ends where
-/// so many bytes are left: read over its end, a varint costs less than up to it.
-#[inline]
-fn usual_timestamp(message: &[u8], left: usize) -> Option<(i64, i32)> {
-    const SECONDS: u8 = 1 << 3 | VARINT;
-    const NANOS: u8 = 2 << 3 | VARINT;
-    let (seconds, rest) = split_varint(message.strip_prefix(&[SECONDS])?)?;
-    if rest.len() == left {
-        return Some((seconds as i64, 0));
-    }
-    let (nanos, rest) = split_varint(rest.strip_prefix(&[NANOS])?)?;
-    (rest.len() == left).then_some((seconds as i64, nanos as i32))
 }
 
 fn any_timestamp(message: &[u8]) -> Result<(i64, i32), WireError> {

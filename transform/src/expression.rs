@@ -9,6 +9,7 @@ mod binary;
 mod bound;
 mod build;
 mod cast;
+mod condition;
 mod date_part;
 mod evaluate;
 mod interval;

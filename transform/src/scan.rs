@@ -8,6 +8,7 @@
 mod block;
 mod decode;
 mod emit;
+mod field;
 mod key_text;
 mod lookup;
 mod source;
