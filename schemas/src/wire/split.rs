@@ -3,8 +3,7 @@
 
 use super::{VARINT, WireReader};
 
-/// The varint at the beginning, and what follows it; `None` for what isn't one. Without an error to carry it stays in
-/// registers.
+/// The varint at the beginning, and what follows it; `None` for what isn't one.
 #[inline]
 pub(crate) fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     match bytes {
