@@ -113,6 +113,7 @@ mod tests {
             assert_eq!(uuid5(&Uuid::NAMESPACE_OID, name), long(&Uuid::NAMESPACE_OID, name), "{length} bytes");
         }
     }
+
     #[test]
     fn names_that_are_put_together_are_hashed_as_whole_ones() {
         let name: Vec<u8> = (1..100).collect();
