@@ -103,21 +103,26 @@ pub(super) fn count_rows(connection: &Connection) -> Result<BTreeMap<String, u64
     Ok(counts)
 }
 
-/// Whether nothing but a copy reads or writes the table, as far as the database knows: no trigger and no foreign key, no
-/// view or rule over it, no partition of it, and no function in whose text its name stands.
+/// Of the table `c`: no trigger and no foreign key, no view or rule over it, no partition of it, and no function in whose
+/// text its name stands.
+const IS_APART: &str = r"
+    NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid)
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_rewrite'::regclass AND refobjid = c.oid)
+    AND NOT EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent))
+    AND NOT EXISTS (
+        SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_temp'
+          AND p.prokind IN ('f', 'p')
+          AND strpos(lower(pg_get_functiondef(p.oid)), lower(c.relname)) > 0)";
+
+/// Whether nothing but a copy reads or writes the table, as far as the database knows.
 pub(super) fn is_apart(connection: &Connection, schema: &str, table: &str) -> Result<bool, LoadError> {
-    let select = r"
-        SELECT NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid)
-           AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_rewrite'::regclass AND refobjid = c.oid)
-           AND NOT EXISTS (SELECT FROM pg_inherits WHERE c.oid IN (inhrelid, inhparent))
-           AND NOT EXISTS (
-               SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-               WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_temp'
-                 AND p.prokind IN ('f', 'p')
-                 AND strpos(lower(pg_get_functiondef(p.oid)), lower(c.relname)) > 0)
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
+    let select = format!(
+        "SELECT {IS_APART} FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE n.nspname = $1 AND c.relname = $2"
+    );
     let doing = format!("looking at what else uses `{table}`");
-    connection.run(&doing, connection.client.query_one_scalar(select, &[&connection.schema(schema), &table]))
+    connection.run(&doing, connection.client.query_one_scalar(&select, &[&connection.schema(schema), &table]))
 }
 
 /// The column by which the rows of a transaction may be sorted before they are copied: the first one, a uuid, of the only
@@ -140,11 +145,14 @@ pub(super) fn sortable_key(connection: &Connection, schema: &str, table: &str) -
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Of these tables, written as SQL wants them, the plain ones that we may lock.
-pub(super) fn lockable(connection: &Connection, tables: &[&str]) -> Result<Vec<String>, LoadError> {
-    let select = r"
-        SELECT name FROM unnest($1::text[]) name JOIN pg_class c ON c.oid = name::regclass
-        WHERE c.relkind = 'r' AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE') ORDER BY name";
-    let rows = connection.run("looking for tables to lock", connection.client.query(select, &[&tables]))?;
+/// Of these tables, written as SQL wants them, those that autovacuum may be kept away from: plain ones that we may lock, and
+/// that nothing but a copy uses, since all else is planned by what autovacuum gathers.
+pub(super) fn undisturbed(connection: &Connection, tables: &[&str]) -> Result<Vec<String>, LoadError> {
+    let select = format!(
+        "SELECT name FROM unnest($1::text[]) name JOIN pg_class c ON c.oid = name::regclass
+         WHERE c.relkind = 'r' AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE') AND {IS_APART} ORDER BY name"
+    );
+    let query = async { connection.client.query(&select, &[&tables]).await };
+    let rows = connection.run("looking for tables to lock", query)?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }

@@ -189,10 +189,10 @@ fn opened(connection: Connection, plans: Plans, job: &Job) -> Result<Opened, Loa
 
 /// Begins a transaction that keeps autovacuum away from the tables that are only copied into: it passes over a table that
 /// somebody holds this lock of, and would read one again and again while it grows. Their statistics are gathered at the
-/// end; nothing is planned against them before. Readers and writers don't notice the lock, and a crash leaves none behind.
+/// end; nothing of the module is planned against them before. Readers and writers don't notice the lock, and a crash leaves none behind.
 fn begin_alone(connection: &Connection, buffers: &[CopyBuffer]) -> Result<String, LoadError> {
     let copied: BTreeSet<&str> = buffers.iter().filter_map(CopyBuffer::copied_table).collect();
-    let tables = catalog::lockable(connection, &copied.into_iter().collect::<Vec<_>>())?;
+    let tables = catalog::undisturbed(connection, &copied.into_iter().collect::<Vec<_>>())?;
     Ok(match tables.as_slice() {
         [] => "BEGIN".to_string(),
         tables => format!("BEGIN; LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", tables.join(", ")),
